@@ -1,0 +1,119 @@
+# Every task of the project as a target; `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+CARGO_DENY_VERSION := 0.20.2
+CARGO_LAMBDA_VERSION := 1.9.2
+ZIG_VERSION := 0.17.1
+
+# `make watch FUNCTION=bootstrap` runs the function without migrations instead.
+FUNCTION ?= functions
+EVENT ?= events/create.json
+# Where `make watch` listens and `make invoke` calls.
+PORT ?= 9000
+
+# Everything the targets install stays inside the checkout, and goes before what the machine has.
+TOOLS := .tools
+VENV := $(TOOLS)/venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(TOOLS)/bin:$(PATH)
+
+# Stamps: a tool is installed once, and again when its version or its list changes.
+CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION).stamp
+PYTHON_TOOLS := $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION)-zig-$(ZIG_VERSION).stamp
+NODE_TOOLS := infra/node_modules/.package-lock.json
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+LAMBDA_DIR := target/lambda
+E2E_FUNCTION_DIR := .e2e/function
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: tools
+tools: $(PYTHON_TOOLS) $(NODE_TOOLS) ## Install cargo-lambda, zig, the local cloud and the CDK into the checkout
+
+.PHONY: demo
+demo: $(PYTHON_TOOLS) ## Show the whole life of a stack on this machine: create, update, failure, rollback, delete
+	cargo run --example demo
+
+.PHONY: test
+test: ## Run the unit, integration and documentation tests
+	cargo test
+
+.PHONY: check
+check: deny ## Check format, lints, documentation and dependencies; what CI refuses, this refuses
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps
+
+.PHONY: deny
+deny: $(CARGO_DENY) ## Check the dependencies' licences, origins and versions
+	cargo deny --locked check bans licenses sources
+
+# Apart from `check`: its result changes with the advisory database, which it fetches, not with the code.
+.PHONY: advisories
+advisories: $(CARGO_DENY) ## Check the dependencies for known vulnerabilities (needs the network)
+	cargo deny --locked check advisories
+
+LAMBDA_BUILD = cargo lambda build --locked --release --bin bootstrap --lambda-dir "$(LAMBDA_DIR)"
+
+# The binary comes last, so that it is the one of arm64, the construct's default.
+.PHONY: build
+build: $(PYTHON_TOOLS) ## Build the Lambda function for arm64 and x86-64, as zip files and as a binary
+	$(LAMBDA_BUILD) --x86-64 --output-format zip
+	mv "$(LAMBDA_DIR)/bootstrap/bootstrap.zip" "$(LAMBDA_DIR)/bootstrap-x86_64.zip"
+	$(LAMBDA_BUILD) --arm64 --output-format zip
+	mv "$(LAMBDA_DIR)/bootstrap/bootstrap.zip" "$(LAMBDA_DIR)/bootstrap-arm64.zip"
+	$(LAMBDA_BUILD) --arm64 --output-format binary
+	@wc -c "$(LAMBDA_DIR)"/bootstrap-*.zip "$(LAMBDA_DIR)/bootstrap/bootstrap"
+
+# Dummy credentials and a local endpoint, so that nothing reaches a real account unless the caller names one.
+.PHONY: watch
+watch: export AWS_ACCESS_KEY_ID ?= local
+watch: export AWS_SECRET_ACCESS_KEY ?= local
+watch: export AWS_REGION ?= eu-west-1
+watch: export AWS_ENDPOINT_URL ?= http://127.0.0.1:8000
+watch: export TABLEWRIGHT_RESPONSE_HOSTS ?= 127.0.0.1,localhost
+watch: $(PYTHON_TOOLS) ## Run FUNCTION as a local Lambda on PORT, against AWS_ENDPOINT_URL; rebuild it on changes
+	cargo lambda watch $(if $(filter bootstrap,$(FUNCTION)),--bin,--example) "$(FUNCTION)" \
+		--invoke-address 127.0.0.1 --invoke-port "$(PORT)"
+
+# By no name: `watch` knows its one function as the default, and an example by no other name.
+.PHONY: invoke
+invoke: $(PYTHON_TOOLS) ## Send EVENT to the function that `make watch` runs
+	cargo lambda invoke --data-file "$(EVENT)" \
+		--invoke-address 127.0.0.1 --invoke-port "$(PORT)"
+
+# The binary is stripped because every deploy zips it.
+.PHONY: e2e
+e2e: tools ## Deploy the demo app with the real CDK command line to a cloud on this machine
+	cargo build --locked --example functions
+	mkdir -p "$(E2E_FUNCTION_DIR)"
+	strip -o "$(E2E_FUNCTION_DIR)/bootstrap" "$(TARGET_DIR)/debug/examples/functions"
+	E2E_FUNCTION_DIR="$(CURDIR)/$(E2E_FUNCTION_DIR)" \
+		python -m unittest discover --verbose --start-directory tests/e2e
+
+.PHONY: clean
+clean: ## Remove what the other targets made, the tools excepted
+	cargo clean
+	rm -rf .e2e infra/build infra/cdk.out
+
+# Unoptimised: it compiles in half the time and a check takes no longer than a second.
+$(CARGO_DENY):
+	cargo install --locked --debug --root "$(TOOLS)" "cargo-deny@$(CARGO_DENY_VERSION)"
+	touch "$@"
+
+$(PYTHON_TOOLS): tests/e2e/requirements.txt
+	python3 -m venv "$(VENV)"
+	"$(VENV)/bin/pip" install --quiet --disable-pip-version-check --requirement "$<" \
+		"cargo-lambda==$(CARGO_LAMBDA_VERSION)" "ziglang==$(ZIG_VERSION)"
+	touch "$@"
+
+$(NODE_TOOLS): infra/package-lock.json
+	npm ci --prefix infra --no-audit --no-fund
+	touch "$@"

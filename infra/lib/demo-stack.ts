@@ -1,0 +1,49 @@
+// The demo stack: two tables with their migrations, and an application that needs both.
+import { CfnOutput, Stack, StackProps } from 'aws-cdk-lib';
+import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { DynamoDBTables } from './dynamo-tables';
+import type { Scenario } from './scenarios';
+
+export interface DemoStackProps extends StackProps {
+  readonly code: string;
+  readonly architecture: lambda.Architecture;
+  readonly scenario: Scenario;
+}
+
+export class DemoStack extends Stack {
+  constructor(scope: Construct, id: string, props: DemoStackProps) {
+    super(scope, id, props);
+    const tables = new DynamoDBTables(this, 'Tables', {
+      code: props.code,
+      architecture: props.architecture,
+      logRetention: RetentionDays.ONE_WEEK,
+      ...props.scenario,
+    });
+    const orders = dynamodb.Table.fromTableArn(this, 'Orders', tables.tableArn('orders'));
+    const application = new lambda.Function(this, 'Application', {
+      runtime: lambda.Runtime.NODEJS_22_X,
+      handler: 'index.handler',
+      code: lambda.Code.fromInline(COUNT_ORDERS),
+      environment: { ORDERS_TABLE: orders.tableName },
+    });
+    orders.grant(application, 'dynamodb:Scan');
+
+    new CfnOutput(this, 'TablesFunction', { value: tables.function.functionName });
+    new CfnOutput(this, 'ApplicationFunction', { value: application.functionName });
+    new CfnOutput(this, 'LedgerHead', { value: tables.resource.getAttString('LedgerHead') });
+  }
+}
+
+const COUNT_ORDERS = `
+const { DynamoDBClient, ScanCommand } = require('@aws-sdk/client-dynamodb');
+const client = new DynamoDBClient();
+
+exports.handler = async () => {
+  const table = process.env.ORDERS_TABLE;
+  const { Count } = await client.send(new ScanCommand({ TableName: table, Select: 'COUNT' }));
+  return { table, orders: Count };
+};
+`;

@@ -1,0 +1,149 @@
+// The construct: a set of DynamoDB tables and their data migrations as one resource of a stack.
+import { ArnFormat, CustomResource, Duration, FileSystem, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+
+/** The properties of an `AWS::DynamoDB::Table` in CloudFormation's own spelling, so that a template's table can be pasted. */
+export interface TableDeclaration {
+  readonly TableName: string;
+  /** What becomes of the table when it leaves the declaration or the stack; `retain` by default. */
+  readonly RemovalPolicy?: 'retain' | 'snapshot' | 'delete';
+  /** Takes over a table that exists already. */
+  readonly Adopt?: boolean;
+  readonly [property: string]: unknown;
+}
+
+export interface DynamoDBTablesProps {
+  /** The directory that holds the function's executable, `bootstrap`. */
+  readonly code: string;
+  /** What `bootstrap` was built for; `ARM_64` by default. */
+  readonly architecture?: lambda.Architecture;
+  readonly tables: TableDeclaration[];
+  /** The last migration to run; every one of them by default. */
+  readonly target?: string;
+  /**
+   * Tables that are not declared here and that the function needs rights for: migrations write to them, or they left
+   * the declaration with this deploy and are about to be deleted.
+   */
+  readonly otherTables?: string[];
+  /** The table that holds the history; `tablewright-ledger` by default. */
+  readonly ledgerTable?: string;
+  /** How long CloudFormation waits for one answer; an hour, its maximum, by default. */
+  readonly serviceTimeout?: Duration;
+  /** Keeps the function's log in a group of its own for this long; Lambda's own group by default. */
+  readonly logRetention?: logs.RetentionDays;
+}
+
+export class DynamoDBTables extends Construct {
+  /** Makes a resource wait for the tables: `consumer.node.addDependency(tables.resource)`. */
+  readonly resource: CustomResource;
+  readonly function: lambda.Function;
+
+  constructor(scope: Construct, id: string, props: DynamoDBTablesProps) {
+    super(scope, id);
+    const ledgerTable = props.ledgerTable ?? 'tablewright-ledger';
+    this.function = this.createFunction(props);
+    const permissions = this.permit([...tableNames(props), ledgerTable]);
+    this.resource = new CustomResource(this, 'Resource', {
+      resourceType: 'Custom::DynamoDBTables',
+      serviceToken: this.function.functionArn,
+      serviceTimeout: props.serviceTimeout ?? Duration.hours(1),
+      properties: {
+        Tables: props.tables,
+        LedgerTable: ledgerTable,
+        Migrations: {
+          // CloudFormation calls only when a property changes, and new migrations come with new code.
+          Hash: FileSystem.fingerprint(props.code),
+          Target: props.target,
+        },
+      },
+    });
+    // A stack that is deleted, or rolled back, must not take the function's rights before its last request.
+    this.resource.node.addDependency(this.function, permissions);
+  }
+
+  /** The ARN of a declared table; reading it waits for the table and for its migrations. */
+  tableArn(tableName: string): string {
+    return this.resource.getAttString(`${tableName}.Arn`);
+  }
+
+  private createFunction(props: DynamoDBTablesProps): lambda.Function {
+    return new lambda.Function(this, 'Function', {
+      description: 'Reconciles DynamoDB tables and runs their data migrations',
+      runtime: lambda.Runtime.PROVIDED_AL2023,
+      architecture: props.architecture ?? lambda.Architecture.ARM_64,
+      handler: 'bootstrap',
+      code: lambda.Code.fromAsset(props.code),
+      timeout: Duration.minutes(15),
+      memorySize: 512,
+      // One more chance after a crash, and soon, because CloudFormation waits for no more than an hour.
+      retryAttempts: 1,
+      maxEventAge: Duration.minutes(10),
+      ...(props.logRetention === undefined ? {} : { logGroup: this.createLogGroup(props.logRetention) }),
+    });
+  }
+
+  private createLogGroup(retention: logs.RetentionDays): logs.LogGroup {
+    // Retained: it is the record of what the deletion of the stack did to the tables.
+    return new logs.LogGroup(this, 'Logs', { retention, removalPolicy: RemovalPolicy.RETAIN });
+  }
+
+  private permit(names: string[]): iam.Policy {
+    return new iam.Policy(this, 'Permissions', {
+      roles: [this.function.role!],
+      statements: [
+        new iam.PolicyStatement({
+          actions: [...CONTROL_ACTIONS, ...DATA_ACTIONS],
+          resources: names.flatMap((name) => [this.arnOf(name), `${this.arnOf(name)}/*`]),
+        }),
+      ],
+    });
+  }
+
+  private arnOf(tableName: string): string {
+    return Stack.of(this).formatArn({
+      service: 'dynamodb',
+      resource: 'table',
+      resourceName: tableName,
+      arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
+    });
+  }
+}
+
+const CONTROL_ACTIONS = [
+  'CreateBackup',
+  'CreateTable',
+  'DeleteTable',
+  'DescribeBackup',
+  'DescribeContinuousBackups',
+  'DescribeTable',
+  'DescribeTimeToLive',
+  'ListTagsOfResource',
+  'TagResource',
+  'UntagResource',
+  'UpdateContinuousBackups',
+  'UpdateTable',
+  'UpdateTimeToLive',
+].map((action) => `dynamodb:${action}`);
+
+const DATA_ACTIONS = [
+  'BatchGetItem',
+  'BatchWriteItem',
+  'ConditionCheckItem',
+  'DeleteItem',
+  'GetItem',
+  'PartiQLDelete',
+  'PartiQLInsert',
+  'PartiQLSelect',
+  'PartiQLUpdate',
+  'PutItem',
+  'Query',
+  'Scan',
+  'UpdateItem',
+].map((action) => `dynamodb:${action}`);
+
+function tableNames(props: DynamoDBTablesProps): string[] {
+  return [...props.tables.map((table) => table.TableName), ...(props.otherTables ?? [])];
+}

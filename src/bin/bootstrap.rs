@@ -1,0 +1,8 @@
+//! The function of a team without Rust migrations: tables alone.
+
+use tablewright::Migrator;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    tablewright::run(Migrator::default()).await
+}

@@ -1,0 +1,26 @@
+//! Wall-clock time as the ledger writes it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
+
+/// Milliseconds since the epoch.
+#[must_use]
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Now, in UTC, as `2026-11-23T09:15:00.123Z`.
+#[must_use]
+pub fn now() -> String {
+    let moment = DateTime::from_millis(i64::try_from(now_ms()).unwrap_or(i64::MAX));
+    moment.fmt(DateTimeFormat::DateTime).unwrap_or_default()
+}
+
+/// Milliseconds since the epoch of a moment that [`now`] wrote.
+#[must_use]
+pub fn parse_ms(moment: &str) -> Option<u64> {
+    let moment = DateTime::from_str(moment, DateTimeFormat::DateTime).ok()?;
+    u64::try_from(moment.to_millis().ok()?).ok()
+}

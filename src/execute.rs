@@ -1,0 +1,213 @@
+//! Carries a plan out in slices: tables, then migrations, then removals, then the record that all of it is done.
+
+mod delete;
+mod migrations;
+mod tables;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub(crate) use self::delete::delete_resource;
+pub(crate) use self::migrations::{context, perform};
+pub(crate) use self::tables::delete_and_wait;
+use crate::deadline::Deadline;
+use crate::desired::Desired;
+use crate::dynamo::{Dynamo, patiently};
+use crate::interrupt::Interrupt;
+use crate::ledger::rows::{MetaRow, TableRow, entry};
+use crate::ledger::{Lease, RowWrite, Snapshot};
+use crate::migrator::Migrator;
+use crate::observe::{self, Observed};
+use crate::plan::{self, Input, Mode};
+
+/// One request's work, from its first slice to its last.
+#[derive(Clone)]
+pub struct Run {
+    /// Its id.
+    pub id: String,
+    /// Hash of its declaration.
+    pub declaration: String,
+    /// The declaration.
+    pub desired: Desired,
+    /// The build's migrations.
+    pub migrator: Arc<Migrator>,
+    /// How far it may go.
+    pub mode: Mode,
+    /// DynamoDB.
+    pub dynamo: Dynamo,
+    /// The right to write.
+    pub lease: Lease,
+    /// What is done so far, for whoever has to answer when the work cannot.
+    pub trail: Trail,
+}
+
+/// What became of a slice.
+#[derive(Debug)]
+pub enum Progress {
+    /// The plan is done.
+    Done(Report),
+    /// The slice is over; calling again goes on.
+    Pending {
+        /// How far it came.
+        reason: String,
+    },
+    /// A quota is spent; calling again goes on when it allows.
+    Blocked {
+        /// DynamoDB's words.
+        reason: String,
+    },
+    /// It cannot go on.
+    Failed {
+        /// What failed, and what to do.
+        reason: String,
+    },
+    /// Another run has taken over.
+    Superseded {
+        /// Which.
+        reason: String,
+    },
+}
+
+/// What a finished plan leaves.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Generation of the table set.
+    pub generation: u64,
+    /// Newest migration that is done.
+    pub ledger_head: Option<String>,
+    /// Migrations that this run applied.
+    pub applied: usize,
+    /// Name, ARN and stream ARN of each declared table.
+    pub tables: Vec<(String, String, Option<String>)>,
+    /// What a person should know.
+    pub notices: Vec<String>,
+}
+
+/// What is done so far, in words; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Trail(Arc<Mutex<Vec<String>>>);
+
+impl Trail {
+    pub(crate) fn done(&self, what: impl Into<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(what.into());
+    }
+}
+
+impl fmt::Display for Trail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.is_empty() { f.write_str("nothing yet") } else { f.write_str(&lines.join("; ")) }
+    }
+}
+
+/// Does one slice of a run: observes, plans, and carries the plan out as far as `budget` allows.
+///
+/// # Guarantees
+/// Calling again after any outcome, or after a crash, goes on from there and reaches the same end. Nothing is written
+/// where the plan is refused.
+///
+/// # Assumptions
+/// The lease is held; only one slice of a run is under way.
+pub async fn advance(run: &Run, budget: Deadline) -> Progress {
+    match slice(run, budget).await {
+        Ok(report) => Progress::Done(report),
+        Err(Interrupt::OutOfTime(reason)) => Progress::Pending { reason },
+        Err(Interrupt::Blocked(reason)) => Progress::Blocked { reason },
+        Err(Interrupt::Failed(reason)) => Progress::Failed { reason },
+        Err(Interrupt::LeaseLost(reason)) => Progress::Superseded { reason },
+    }
+}
+
+async fn slice(run: &Run, budget: Deadline) -> Result<Report, Interrupt> {
+    let specs = run.migrator.specs();
+    let ledger = run.lease.ledger();
+    let observed = observe::observe(&run.dynamo, ledger, &run.desired, &specs).await?;
+    let plan = plan::plan(&Input {
+        desired: &run.desired,
+        specs: &specs,
+        observed: &observed,
+        scope: ledger.scope(),
+        run: &run.id,
+        mode: run.mode,
+    })
+    .map_err(|refused| Interrupt::Failed(refused.to_string()))?;
+    for line in plan.lines() {
+        tracing::info!("plan {line}");
+    }
+    let mut notices = plan.notices.clone();
+    notices.extend(tables::run_all(run, &observed.ledger, &plan.tables, budget).await?);
+    let applied = migrations::run_all(run, &observed.ledger, &plan.migrations, budget).await?;
+    notices.extend(tables::run_all(run, &observed.ledger, &plan.removals, budget).await?);
+    let changed: Vec<_> =
+        plan.tables.iter().chain(&plan.removals).map(|plan| plan.table.as_str()).collect();
+    let after = if plan.is_empty() { observed.ledger.clone() } else { ledger.snapshot().await? };
+    let report = report(run, &observed, &after, &changed, applied, notices).await?;
+    commit(run, &after).await?;
+    Ok(report)
+}
+
+async fn report(
+    run: &Run,
+    observed: &Observed,
+    after: &Snapshot,
+    changed: &[&str],
+    applied: usize,
+    notices: Vec<String>,
+) -> Result<Report, Interrupt> {
+    let mut tables = Vec::new();
+    for declared in &run.desired.tables {
+        let name = &declared.table.name;
+        let description = if changed.contains(&name.as_str()) {
+            patiently(|| run.dynamo.describe_table(name)).await?
+        } else {
+            observed.tables.get(name).map(|live| live.description.clone())
+        };
+        let Some(description) = description else { continue };
+        tables.push((name.clone(), description.arn, description.stream_arn));
+    }
+    let done = after.migrations.values().filter(|row| row.state.is_done());
+    let head = done.max_by(|a, b| crate::migrator::compare_ids(&a.id, &b.id));
+    Ok(Report {
+        generation: after.meta.as_ref().map_or(1, |meta| meta.generation.max(1)),
+        ledger_head: head.map(|row| row.id.clone()),
+        applied,
+        tables,
+        notices,
+    })
+}
+
+/// Records the declaration as the one that holds now: its hash, and each table's part of it.
+async fn commit(run: &Run, after: &Snapshot) -> Result<(), Interrupt> {
+    let mut writes = Vec::new();
+    // A rollback leaves the superset in place, so the last declaration of a table stays what it was.
+    if run.mode == Mode::Deploy {
+        for declared in &run.desired.tables {
+            let Some(row) = after.tables.get(&declared.table.name) else { continue };
+            let declaration = serde_json::to_string(&declared.table)
+                .map_err(|error| Interrupt::Failed(format!("ledger: {error}; this is a bug")))?;
+            let next = TableRow {
+                removal: declared.removal,
+                declared: true,
+                declaration: Some(declaration),
+                ..row.clone()
+            };
+            if next != *row {
+                writes.push(RowWrite::set(entry::table(&row.name), &next)?);
+            }
+        }
+    }
+    let meta = after.meta.clone().unwrap_or_default();
+    let is_new = meta.committed.as_ref() != Some(&run.declaration);
+    let next = MetaRow {
+        previous: if is_new { meta.committed.clone() } else { meta.previous.clone() },
+        committed: Some(run.declaration.clone()),
+        attempting: None,
+        ..meta
+    };
+    writes.push(RowWrite::set(entry::META.to_owned(), &next)?);
+    let mut writes = writes.into_iter().peekable();
+    while writes.peek().is_some() {
+        run.lease.write(writes.by_ref().take(crate::ledger::ROWS_PER_WRITE).collect()).await?;
+    }
+    Ok(())
+}

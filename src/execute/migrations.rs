@@ -1,0 +1,132 @@
+//! Carries out migrations, strictly one after another; each is on record before it begins and after it ends.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tracing::Instrument;
+
+use super::Run;
+use crate::backfill::{Counts, Direction, checkpoint_prefix};
+use crate::deadline::Deadline;
+use crate::interrupt::Interrupt;
+use crate::ledger::rows::MigrationRow;
+use crate::ledger::state::{Event, State};
+use crate::ledger::{Detail, Snapshot};
+use crate::migration::{Context, Migration, Spec, Work};
+use crate::plan::MigrationStep;
+
+/// What a function may take beyond the slice to come to its own stop.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Runs the steps; returns how many migrations were applied.
+pub(super) async fn run_all(
+    run: &Run,
+    ledger: &Snapshot,
+    steps: &[MigrationStep],
+    deadline: Deadline,
+) -> Result<usize, Interrupt> {
+    let mut applied = 0;
+    for step in steps {
+        let (MigrationStep::Baseline { id } | MigrationStep::Apply { id, .. }) = step;
+        let Some(migration) = run.migrator.get(id) else {
+            return Err(Interrupt::Failed(format!("migration {id} is not in this build; this is a bug")));
+        };
+        let row = ledger.migrations.get(id).cloned();
+        let row = row.unwrap_or_else(|| MigrationRow { id: id.clone(), ..MigrationRow::default() });
+        tracing::info!("step {step}");
+        let span = tracing::info_span!("migration", migration = %id);
+        match step {
+            MigrationStep::Baseline { .. } => {
+                let spec = migration.spec();
+                let detail = Detail { spec: Some(&spec), ..Detail::default() };
+                run.lease.record(&row, Event::Baseline, detail).await?;
+            }
+            MigrationStep::Apply { out_of_order, .. } => {
+                if deadline.passed() {
+                    return Err(Interrupt::OutOfTime(format!("migration {id} is not begun")));
+                }
+                let row = MigrationRow { out_of_order: *out_of_order, ..row };
+                apply(run, migration, row, deadline).instrument(span).await?;
+                applied += 1;
+            }
+        }
+        run.trail.done(step.to_string());
+    }
+    Ok(applied)
+}
+
+async fn apply(
+    run: &Run,
+    migration: &Migration,
+    row: MigrationRow,
+    deadline: Deadline,
+) -> Result<(), Interrupt> {
+    let spec = migration.spec();
+    let begins_anew = !row.state.is_partial() || row.fingerprint != spec.fingerprint;
+    if begins_anew && row.state != State::Pending {
+        run.lease.forget_checkpoints(&checkpoint_prefix(&spec.id)).await?;
+    }
+    let detail = Detail { spec: Some(&spec), ..Detail::default() };
+    let row = run.lease.record(&row, Event::Start, detail).await?;
+    let cx = context(run, &spec, Direction::Up, deadline);
+    let outcome = perform(&migration.work, cx, spec.idempotent).await;
+    let id = &spec.id;
+    match outcome {
+        Ok(counts) => {
+            let counts = counts.map(|counts| (counts.read, counts.changed));
+            run.lease.record(&row, Event::Succeed, Detail { counts, ..Detail::default() }).await?;
+            run.lease.forget_checkpoints(&checkpoint_prefix(id)).await
+        }
+        Err(Interrupt::LeaseLost(why)) => Err(Interrupt::LeaseLost(why)),
+        Err(Interrupt::OutOfTime(progress)) => {
+            run.lease.record(&row, Event::Pause, Detail::default()).await?;
+            Err(Interrupt::OutOfTime(format!("migration {id} {progress}")))
+        }
+        Err(Interrupt::Failed(error) | Interrupt::Blocked(error)) => {
+            tracing::error!(error, "migration failed");
+            let detail = Detail { error: Some(&error), ..Detail::default() };
+            run.lease.record(&row, Event::Fail, detail).await?;
+            Err(Interrupt::Failed(format!("migration {id} failed: {error}")))
+        }
+    }
+}
+
+pub(crate) fn context(run: &Run, spec: &Spec, direction: Direction, deadline: Deadline) -> Context {
+    Context::new(spec.clone(), direction, run.dynamo.clone(), run.lease.clone(), deadline)
+}
+
+/// Does the work of a migration, forward or back. A panic of the author's code is a failure like any other.
+pub(crate) async fn perform(
+    work: &Work,
+    cx: Context,
+    idempotent: bool,
+) -> Result<Option<Counts>, Interrupt> {
+    let work = async {
+        match work {
+            Work::Backfill { table, transform } => cx.run_backfill(table, transform).await.map(Some),
+            Work::Function(function) => {
+                let limit = cx.remaining() + GRACE;
+                match tokio::time::timeout(limit, function(cx.clone())).await {
+                    Ok(outcome) => outcome.map(|()| None).map_err(|error| error.into_interrupt()),
+                    Err(_) if idempotent => {
+                        Err(Interrupt::OutOfTime("was cut off; it runs again from its start".to_owned()))
+                    }
+                    Err(_) => Err(Interrupt::Failed(
+                        "it did not end in the time of one invocation and was cut off; \
+                         split it with cx.step or cx.backfill and declare it idempotent"
+                            .to_owned(),
+                    )),
+                }
+            }
+        }
+    };
+    let outcome = AssertUnwindSafe(work).catch_unwind().await;
+    outcome.unwrap_or_else(|panic| Err(Interrupt::Failed(format!("it panicked: {}", message(&*panic)))))
+}
+
+/// The words of a panic.
+fn message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}

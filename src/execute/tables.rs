@@ -1,0 +1,294 @@
+//! Carries out the steps of tables: see whether a step is done, send it if not, wait until the table shows it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::Run;
+use crate::deadline::Deadline;
+use crate::dynamo::{self, Class, Dynamo, Status, patiently};
+use crate::interrupt::Interrupt;
+use crate::ledger::rows::{Origin, TableRow, entry};
+use crate::ledger::{RowWrite, Snapshot};
+use crate::observe::{self, CREATED_BY_TAG, OWNER_TAG, Wanted};
+use crate::plan::{TablePlan, TableStep};
+use crate::rollback;
+use crate::schema::Table;
+
+/// Tables that are changed at the same time; DynamoDB throttles control-plane calls beyond a handful.
+const CONCURRENCY: usize = 5;
+/// How long a settled table may go on showing the state before a change that was accepted.
+const TAKES_EFFECT: Duration = Duration::from_secs(60);
+const POLL_FIRST: Duration = Duration::from_millis(100);
+const POLL_LAST: Duration = Duration::from_secs(5);
+
+/// Runs the plans of tables side by side; returns what a person should know.
+///
+/// A failing table does not cut the others off in the middle of a step: all come to a stop before this returns.
+pub(super) async fn run_all(
+    run: &Run,
+    ledger: &Snapshot,
+    plans: &[TablePlan],
+    deadline: Deadline,
+) -> Result<Vec<String>, Interrupt> {
+    let work = plans.iter().map(|plan| {
+        let span = tracing::info_span!("table", table = plan.table);
+        run_one(run, ledger, plan, deadline).instrument(span)
+    });
+    let work: Vec<_> = work.collect();
+    let outcomes: Vec<_> = stream::iter(work).buffer_unordered(CONCURRENCY).collect().await;
+    let mut notices = Vec::new();
+    for outcome in outcomes {
+        notices.extend(outcome?);
+    }
+    Ok(notices)
+}
+
+async fn run_one(
+    run: &Run,
+    ledger: &Snapshot,
+    plan: &TablePlan,
+    deadline: Deadline,
+) -> Result<Vec<String>, Interrupt> {
+    let mut notices = Vec::new();
+    for step in &plan.steps {
+        run.lease.check()?;
+        let line = step.line(&plan.table);
+        tracing::info!("step {line}");
+        match step {
+            TableStep::Create(table) => create(run, ledger, table, deadline).await?,
+            TableStep::Adopt => adopt(run, &plan.table).await?,
+            TableStep::Release => release(run, ledger, &plan.table).await?,
+            step => notices.extend(change(run, &plan.table, step, deadline).await?),
+        }
+        run.trail.done(line);
+    }
+    Ok(notices)
+}
+
+/// Creates a table. The intent is on record before the call, and the run's id on the table itself, so that a create
+/// whose response was lost, or whose process died, is recognised as ours.
+async fn create(
+    run: &Run,
+    ledger: &Snapshot,
+    table: &Table,
+    deadline: Deadline,
+) -> Result<(), Interrupt> {
+    let name = &table.name;
+    let mut row = match ledger.tables.get(name).filter(|row| row.is_intent()) {
+        Some(intent) => intent.clone(),
+        None => TableRow {
+            name: name.clone(),
+            origin: Origin::Created,
+            run: run.id.clone(),
+            declared: true,
+            ..TableRow::default()
+        },
+    };
+    write_row(run, &row).await?;
+    let mut tags = table.tags.clone().unwrap_or_default();
+    tags.extend(own_tags(run));
+    tags.insert(CREATED_BY_TAG.to_owned(), row.run.clone());
+    let mut wait = Wait::new(name, deadline);
+    let mut sent = false;
+    let description = loop {
+        let found = patiently(|| run.dynamo.describe_table(name)).await?;
+        match found {
+            Some(found) if found.status == Status::Deleting => wait.on("it is DELETING").await?,
+            Some(found) if sent && found.unsettled.is_empty() => break found,
+            Some(found) if sent => wait.on(&found.unsettled.join(", ")).await?,
+            Some(found) => {
+                let tags = patiently(|| run.dynamo.tags(name, &found.arn)).await?;
+                if tags.get(CREATED_BY_TAG) != Some(&row.run) {
+                    return Err(Interrupt::Failed(format!(
+                        "table {name} was made by somebody else while this deploy was running"
+                    )));
+                }
+                sent = true;
+            }
+            None if sent => wait.on("it is not visible yet").await?,
+            None => {
+                run.lease.check()?;
+                match run.dynamo.create_table(table, &tags).await {
+                    Ok(()) => sent = true,
+                    // Somebody's table, or our own whose response was lost: the next look tells.
+                    Err(error) if error.class == Class::Exists => {}
+                    Err(error) if error.is_transient() => wait.on(&error.message).await?,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+    };
+    row.table_id = description.id;
+    row.arn = Some(description.arn);
+    let recorded = write_row(run, &row).await;
+    if let Err(Interrupt::LeaseLost(_)) = recorded {
+        rollback::take_back_late_table(&run.dynamo, name, deadline).await;
+    }
+    recorded
+}
+
+async fn adopt(run: &Run, name: &str) -> Result<(), Interrupt> {
+    let Some(found) = patiently(|| run.dynamo.describe_table(name)).await? else {
+        return Err(Interrupt::Failed(format!("table {name} vanished while it was taken over")));
+    };
+    let row = TableRow {
+        name: name.to_owned(),
+        origin: Origin::Adopted,
+        table_id: found.id,
+        arn: Some(found.arn.clone()),
+        run: run.id.clone(),
+        declared: true,
+        ..TableRow::default()
+    };
+    write_row(run, &row).await?;
+    let tags = own_tags(run);
+    Ok(patiently(|| run.dynamo.tag(name, &found.arn, &tags)).await?)
+}
+
+async fn release(run: &Run, ledger: &Snapshot, name: &str) -> Result<(), Interrupt> {
+    let Some(row) = ledger.tables.get(name) else { return Ok(()) };
+    write_row(run, &TableRow { declared: false, ..row.clone() }).await
+}
+
+fn own_tags(run: &Run) -> BTreeMap<String, String> {
+    BTreeMap::from([(OWNER_TAG.to_owned(), run.lease.ledger().scope().to_owned())])
+}
+
+async fn write_row(run: &Run, row: &TableRow) -> Result<(), Interrupt> {
+    run.lease.write(vec![RowWrite::set(entry::table(&row.name), row)?]).await
+}
+
+/// Makes one change and waits until a settled table shows it. What an engine does not implement is left out, and said.
+async fn change(
+    run: &Run,
+    name: &str,
+    step: &TableStep,
+    deadline: Deadline,
+) -> Result<Option<String>, Interrupt> {
+    let wanted = Wanted::to_check(step);
+    let mut wait = Wait::new(name, deadline);
+    let mut sent_at: Option<Instant> = None;
+    loop {
+        let Some(live) = observe::table(&run.dynamo, name, wanted).await? else {
+            return Err(Interrupt::Failed(format!("table {name} vanished while it was changed")));
+        };
+        let description = &live.description;
+        if let Status::Broken(state) = &description.status {
+            return Err(Interrupt::Failed(format!("table {name} is {state}")));
+        }
+        if !description.unsettled.is_empty() {
+            wait.on(&description.unsettled.join(", ")).await?;
+            continue;
+        }
+        if step.is_done(live.table()) {
+            return Ok(None);
+        }
+        if let Some(sent_at) = sent_at {
+            if sent_at.elapsed() > TAKES_EFFECT {
+                return Err(Interrupt::Failed(format!(
+                    "DynamoDB accepted a change that table {name} does not show: {}",
+                    step.line(name)
+                )));
+            }
+            wait.on("the change does not show yet").await?;
+            continue;
+        }
+        run.lease.check()?;
+        match send(&run.dynamo, name, &description.arn, step).await {
+            Ok(()) => sent_at = Some(Instant::now()),
+            Err(error) => match error.class {
+                Class::Satisfied => sent_at = Some(Instant::now()),
+                Class::Missing if matches!(step, TableStep::DeleteIndex(_)) => {
+                    sent_at = Some(Instant::now());
+                }
+                Class::Unsupported => {
+                    let notice =
+                        format!("left out, this engine does not implement it: {}", step.line(name));
+                    tracing::warn!(%error, "{notice}");
+                    return Ok(Some(notice));
+                }
+                _ if error.is_transient() => wait.on(&error.message).await?,
+                _ => return Err(error.into()),
+            },
+        }
+    }
+}
+
+async fn send(
+    dynamo: &Dynamo,
+    name: &str,
+    arn: &str,
+    step: &TableStep,
+) -> Result<(), dynamo::Error> {
+    match step {
+        TableStep::Billing { to, indexes, .. } => dynamo.set_billing(name, *to, indexes).await,
+        TableStep::Throughput { table, indexes } => {
+            dynamo.set_throughput(name, *table, indexes).await
+        }
+        TableStep::Limits(limits) => dynamo.set_limits(name, *limits).await,
+        TableStep::IndexLimits(index, limits) => {
+            dynamo.set_index_limits(name, index, *limits).await
+        }
+        TableStep::CreateIndex { index, attributes } => {
+            dynamo.create_index(name, index, attributes).await
+        }
+        TableStep::DeleteIndex(index) => dynamo.delete_index(name, index).await,
+        TableStep::Stream(stream) => dynamo.set_stream(name, *stream).await,
+        TableStep::Encryption(encryption) => dynamo.set_encryption(name, encryption).await,
+        TableStep::Class(class) => dynamo.set_class(name, *class).await,
+        TableStep::TimeToLive { attribute, on } => {
+            dynamo.set_time_to_live(name, attribute, *on).await
+        }
+        TableStep::Recovery(recovery) => dynamo.set_recovery(name, *recovery).await,
+        TableStep::Tag(tags) => dynamo.tag(name, arn, tags).await,
+        TableStep::Untag(keys) => dynamo.untag(name, arn, keys.iter().cloned().collect()).await,
+        TableStep::DeletionProtection(on) => dynamo.set_deletion_protection(name, *on).await,
+        TableStep::Create(_) | TableStep::Adopt | TableStep::Release => Ok(()),
+    }
+}
+
+/// Deletes a table and waits until it is gone.
+pub(crate) async fn delete_and_wait(
+    dynamo: &Dynamo,
+    name: &str,
+    deadline: Deadline,
+) -> Result<(), Interrupt> {
+    let mut wait = Wait::new(name, deadline);
+    loop {
+        match patiently(|| dynamo.describe_table(name)).await? {
+            None => return Ok(()),
+            Some(found) if found.status == Status::Deleting => wait.on("it is DELETING").await?,
+            Some(_) => match dynamo.delete_table(name).await {
+                Ok(()) => {}
+                Err(error) if error.is_transient() => wait.on(&error.message).await?,
+                Err(error) => return Err(error.into()),
+            },
+        }
+    }
+}
+
+/// Waits between looks at a table, longer each time, and never past the deadline.
+struct Wait<'a> {
+    table: &'a str,
+    deadline: Deadline,
+    pause: Duration,
+}
+
+impl<'a> Wait<'a> {
+    fn new(table: &'a str, deadline: Deadline) -> Self {
+        Self { table, deadline, pause: POLL_FIRST }
+    }
+
+    async fn on(&mut self, what: &str) -> Result<(), Interrupt> {
+        tracing::debug!(table = self.table, "waiting: {what}");
+        if !self.deadline.sleep(self.pause).await {
+            return Err(Interrupt::OutOfTime(format!("table {}: {what}", self.table)));
+        }
+        self.pause = (self.pause * 2).min(POLL_LAST);
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! An item as a transform sees it: attributes in wire form, with readers and writers for the common types.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::dynamo::WireItem;
+use crate::migration::MigrationError;
+
+/// An item in DynamoDB's own form; what a transform does not touch is never re-encoded.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Item(WireItem);
+
+/// What a transform wants done with an item.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Nothing.
+    Keep,
+    /// The item is to look like this; only attributes that differ are written.
+    Update(Item),
+    /// The item is to go.
+    Delete,
+}
+
+impl Item {
+    /// The attribute of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&AttributeValue> {
+        self.0.get(name)
+    }
+
+    /// Whether there is an attribute of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The text of a string attribute.
+    ///
+    /// # Errors
+    /// Names the attribute where it is missing or of another type.
+    pub fn text(&self, name: &str) -> Result<&str, MigrationError> {
+        let value = self.0.get(name).ok_or_else(|| MigrationError::new(format!("{name} is missing")))?;
+        value.as_s().map(String::as_str).map_err(|_| wrong_type(name, "a string", value))
+    }
+
+    /// The digits of a number attribute, all 38 of them.
+    ///
+    /// # Errors
+    /// Names the attribute where it is missing or of another type.
+    pub fn number(&self, name: &str) -> Result<&str, MigrationError> {
+        let value = self.0.get(name).ok_or_else(|| MigrationError::new(format!("{name} is missing")))?;
+        value.as_n().map(String::as_str).map_err(|_| wrong_type(name, "a number", value))
+    }
+
+    /// Sets a string attribute.
+    pub fn set_text(&mut self, name: &str, value: impl Into<String>) {
+        self.set(name, AttributeValue::S(value.into()));
+    }
+
+    /// Sets a number attribute.
+    pub fn set_number(&mut self, name: &str, value: impl ToString) {
+        self.set(name, AttributeValue::N(value.to_string()));
+    }
+
+    /// Sets an attribute of any type.
+    pub fn set(&mut self, name: &str, value: AttributeValue) {
+        self.0.insert(name.to_owned(), value);
+    }
+
+    /// Takes an attribute away and returns it.
+    pub fn remove(&mut self, name: &str) -> Option<AttributeValue> {
+        self.0.remove(name)
+    }
+
+    /// The wire form.
+    #[must_use]
+    pub fn as_wire(&self) -> &WireItem {
+        &self.0
+    }
+}
+
+impl From<WireItem> for Item {
+    fn from(attributes: WireItem) -> Self {
+        Self(attributes)
+    }
+}
+
+/// Names the types, never the value: an error message must not carry what an item holds.
+fn wrong_type(name: &str, expected: &str, found: &AttributeValue) -> MigrationError {
+    let found = match found {
+        AttributeValue::S(_) => "a string",
+        AttributeValue::N(_) => "a number",
+        AttributeValue::B(_) => "binary",
+        AttributeValue::Bool(_) => "a boolean",
+        AttributeValue::Null(_) => "null",
+        AttributeValue::L(_) => "a list",
+        AttributeValue::M(_) => "a map",
+        AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_) => "a set",
+        _ => "of an unknown type",
+    };
+    MigrationError::new(format!("{name} is {found}, not {expected}"))
+}

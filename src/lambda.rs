@@ -1,0 +1,64 @@
+//! The Lambda entry point: reads the environment, builds the clients, and polls the runtime.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+
+use crate::answer::Sender;
+use crate::deadline::Deadline;
+use crate::dynamo::Dynamo;
+use crate::handler::{Handler, Invocation};
+use crate::migrator::Migrator;
+use crate::request::AllowedHosts;
+use crate::{clock, logging};
+
+/// Serves the migrations of `migrator` as a Lambda function, until Lambda ends the process.
+///
+/// # Errors
+/// Where the runtime API cannot be reached, or no HTTPS client can be made.
+pub async fn run(migrator: Migrator) -> Result<(), Error> {
+    logging::init();
+    let hosts = std::env::var("TABLEWRIGHT_RESPONSE_HOSTS").unwrap_or_default();
+    let dynamo = Dynamo::new(client().await);
+    let handler =
+        Handler::new(dynamo, Arc::new(migrator), AllowedHosts::parse(&hosts), Sender::new()?);
+    let handler = &handler;
+    let serve = |event: LambdaEvent<Value>| async move {
+        let invocation = Invocation {
+            id: event.context.request_id.clone(),
+            deadline: deadline(event.context.deadline()),
+            log_stream: event.context.env_config.log_stream.clone(),
+        };
+        Box::pin(handler.handle(event.payload, invocation)).await.map_err(Error::from)
+    };
+    lambda_runtime::run(service_fn(serve)).await
+}
+
+/// A client that gives up on a dead connection in seconds: the answer is waiting.
+async fn client() -> aws_sdk_dynamodb::Client {
+    let retries = RetryConfig::standard()
+        .with_max_attempts(4)
+        .with_initial_backoff(Duration::from_millis(50))
+        .with_max_backoff(Duration::from_secs(2));
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(20))
+        .build();
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(retries)
+        .timeout_config(timeouts)
+        .load()
+        .await;
+    aws_sdk_dynamodb::Client::new(&config)
+}
+
+/// Turns Lambda's wall-clock deadline into one of the process's own clock.
+fn deadline(at: std::time::SystemTime) -> Deadline {
+    let at = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Deadline::after(at.saturating_sub(Duration::from_millis(clock::now_ms())))
+}

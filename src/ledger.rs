@@ -1,0 +1,304 @@
+//! The management table: what a scope has done, who may act on it, and what was answered.
+
+mod lease;
+pub mod rows;
+pub mod state;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::de::DeserializeOwned;
+
+pub(crate) use self::lease::{Detail, ROWS_PER_WRITE, RowWrite};
+pub use self::lease::{Acquired, Holder, Lease};
+use self::rows::{AnswerRow, AnswerState, MetaRow, MigrationRow, RunRow, TableRow, entry};
+use crate::clock;
+use crate::deadline::Deadline;
+use crate::dynamo::{self, Class, Dynamo, ItemWrite, Status, WireItem, Written, patiently};
+use crate::schema::{
+    AttributeType, Capacity, KeyElement, KeyRole, KeySchema, Limits, Recovery, Table,
+};
+
+/// The ledger of one scope; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    dynamo: Dynamo,
+    table: String,
+    scope: String,
+}
+
+/// What the planner needs to know of a ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The scope; `None` before its first run.
+    pub meta: Option<MetaRow>,
+    /// Migrations by id.
+    pub migrations: BTreeMap<String, MigrationRow>,
+    /// Tables by name.
+    pub tables: BTreeMap<String, TableRow>,
+}
+
+/// What became of claiming the right to answer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum AnswerClaim {
+    /// It is ours; send this body.
+    Send(String),
+    /// Somebody else has answered, or is about to.
+    Taken,
+}
+
+/// After this long an answer that was claimed and not confirmed may be sent again, as it was.
+const ANSWER_CLAIM: Duration = Duration::from_secs(60);
+
+impl Ledger {
+    /// The ledger of `scope` in `table`. Sends nothing.
+    #[must_use]
+    pub fn new(dynamo: Dynamo, table: impl Into<String>, scope: impl Into<String>) -> Self {
+        Self { dynamo, table: table.into(), scope: scope.into() }
+    }
+
+    /// Name of the ledger table.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// The scope; also the value of the owner tag.
+    #[must_use]
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// Makes the ledger table where there is none: on demand, protected against deletion, with point-in-time recovery.
+    ///
+    /// # Errors
+    /// What DynamoDB refuses, and running out of time.
+    pub async fn ensure_table(&self, deadline: Deadline) -> Result<(), dynamo::Error> {
+        let mut created = false;
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match patiently(|| self.dynamo.describe_table(&self.table)).await? {
+                Some(found) if found.status == Status::Active && found.unsettled.is_empty() => break,
+                Some(_) => {}
+                None if created => {}
+                None => {
+                    let tags = BTreeMap::from([("tablewright:ledger".to_owned(), "true".to_owned())]);
+                    tracing::info!(ledger = self.table, "creating the ledger table");
+                    let result = self.dynamo.create_table(&shape(&self.table), &tags).await;
+                    match result {
+                        Err(error) if !matches!(error.class, Class::Exists | Class::Busy) => {
+                            return Err(error);
+                        }
+                        _ => created = true,
+                    }
+                }
+            }
+            if !deadline.sleep(pause).await {
+                return Err(dynamo::Error {
+                    action: "CreateTable",
+                    resource: self.table.clone(),
+                    class: Class::Busy,
+                    message: "the ledger table did not become ACTIVE in time".to_owned(),
+                });
+            }
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+        if created {
+            self.protect().await;
+        }
+        Ok(())
+    }
+
+    /// Turns point-in-time recovery on; the ledger works without it, so failing to is only said.
+    async fn protect(&self) {
+        let recovery = Recovery::Days(Recovery::DEFAULT_DAYS);
+        if let Err(error) = patiently(|| self.dynamo.set_recovery(&self.table, recovery)).await {
+            tracing::warn!(ledger = self.table, %error, "the ledger has no point-in-time recovery");
+        }
+    }
+
+    /// Reads what the planner needs: two queries. A ledger that does not exist is an empty one.
+    ///
+    /// # Errors
+    /// What DynamoDB refuses.
+    pub async fn snapshot(&self) -> Result<Snapshot, dynamo::Error> {
+        let mut snapshot = Snapshot::default();
+        let last = |prefix: &str| format!("{prefix}{}", entry::LAST);
+        let (rows, tables) = futures::try_join!(
+            self.range_or_nothing(entry::META, last(entry::MIGRATION)),
+            self.range_or_nothing(entry::TABLE, last(entry::TABLE)),
+        )?;
+        for row in rows {
+            let key = row.get(rows::ENTRY).and_then(|v| v.as_s().ok()).cloned().unwrap_or_default();
+            if key == entry::META {
+                snapshot.meta = Some(self.parse(row)?);
+            } else if let Some(id) = key.strip_prefix(entry::MIGRATION) {
+                snapshot.migrations.insert(id.to_owned(), self.parse(row)?);
+            }
+        }
+        for row in tables {
+            let row: TableRow = self.parse(row)?;
+            snapshot.tables.insert(row.name.clone(), row);
+        }
+        Ok(snapshot)
+    }
+
+    async fn range_or_nothing(&self, from: &str, to: String) -> Result<Vec<WireItem>, dynamo::Error> {
+        match patiently(|| self.range(from, &to)).await {
+            Err(error) if error.class == Class::Missing => Ok(Vec::new()),
+            result => result,
+        }
+    }
+
+    /// Records that a run has begun, and returns the row of it: the existing one where the same event was
+    /// delivered before.
+    ///
+    /// # Errors
+    /// [`Class::Missing`] where there is no ledger table; what DynamoDB refuses.
+    pub async fn begin_run(&self, run: &str, row: &RunRow) -> Result<RunRow, dynamo::Error> {
+        match self.put_new(&entry::run(run), row).await? {
+            None => Ok(row.clone()),
+            Some(existing) => self.parse(existing),
+        }
+    }
+
+    /// The answer to a run, claimed or given.
+    ///
+    /// # Errors
+    /// What DynamoDB refuses.
+    pub async fn answer(&self, run: &str) -> Result<Option<AnswerRow>, dynamo::Error> {
+        let entry = entry::answer(run);
+        let row = patiently(|| self.get(&entry)).await?;
+        row.map(|row| self.parse(row)).transpose()
+    }
+
+    /// Claims the right to answer a run with `body`. One claim wins; one that is a minute old and not
+    /// confirmed may be repeated, with the body that was claimed first.
+    ///
+    /// # Errors
+    /// What DynamoDB refuses.
+    pub async fn claim_answer(&self, run: &str, body: &str) -> Result<AnswerClaim, dynamo::Error> {
+        let row = AnswerRow {
+            state: AnswerState::Answering,
+            body: body.to_owned(),
+            claimed_at_ms: clock::now_ms(),
+        };
+        let Some(existing) = self.put_new(&entry::answer(run), &row).await? else {
+            return Ok(AnswerClaim::Send(body.to_owned()));
+        };
+        let existing: AnswerRow = self.parse(existing)?;
+        if existing == row {
+            // Our own claim, whose response was lost.
+            return Ok(AnswerClaim::Send(existing.body));
+        }
+        let stale = u64::try_from(ANSWER_CLAIM.as_millis()).unwrap_or(u64::MAX);
+        let is_stale = existing.claimed_at_ms.saturating_add(stale) < clock::now_ms();
+        match existing.state {
+            AnswerState::Answering if is_stale => Ok(AnswerClaim::Send(existing.body)),
+            AnswerState::Answering | AnswerState::Answered | AnswerState::Refused => {
+                Ok(AnswerClaim::Taken)
+            }
+        }
+    }
+
+    /// Records what became of an answer.
+    ///
+    /// # Errors
+    /// What DynamoDB refuses.
+    pub async fn confirm_answer(&self, run: &str, state: AnswerState) -> Result<(), dynamo::Error> {
+        let state = serde_dynamo::to_attribute_value(state).unwrap_or(AttributeValue::Null(true));
+        let write = ItemWrite {
+            key: self.key(&entry::answer(run)),
+            update: Some("SET #state = :state, #at = :at".to_owned()),
+            condition: None,
+            names: [("#state", "state"), ("#at", "finished_at")]
+                .map(|(key, name)| (key.to_owned(), name.to_owned()))
+                .into(),
+            values: [(":state", state), (":at", AttributeValue::S(clock::now()))]
+                .map(|(key, value)| (key.to_owned(), value))
+                .into(),
+        };
+        patiently(|| self.dynamo.write_item(&self.table, write.clone())).await.map(drop)
+    }
+
+    /// Puts a row where there is none; returns the one that is there otherwise.
+    async fn put_new(
+        &self,
+        entry: &str,
+        row: &impl serde::Serialize,
+    ) -> Result<Option<WireItem>, dynamo::Error> {
+        let mut fields: WireItem =
+            serde_dynamo::to_item(row).map_err(|error| self.unreadable(&error))?;
+        fields.insert("format".to_owned(), AttributeValue::N(rows::FORMAT.to_string()));
+        let mut write = ItemWrite {
+            key: self.key(entry),
+            condition: Some("attribute_not_exists(#entry)".to_owned()),
+            ..ItemWrite::default()
+        };
+        write.names.insert("#entry".to_owned(), rows::ENTRY.to_owned());
+        let mut sets = Vec::new();
+        for (position, (name, value)) in fields.into_iter().enumerate() {
+            sets.push(format!("#n{position} = :v{position}"));
+            write.names.insert(format!("#n{position}"), name);
+            write.values.insert(format!(":v{position}"), value);
+        }
+        write.update = Some(format!("SET {}", sets.join(", ")));
+        match patiently(|| self.dynamo.write_item(&self.table, write.clone())).await? {
+            Written::Done => Ok(None),
+            Written::Conflict(Some(existing)) => Ok(Some(existing)),
+            Written::Conflict(None) => patiently(|| self.get(entry)).await,
+        }
+    }
+
+    async fn get(&self, entry: &str) -> Result<Option<WireItem>, dynamo::Error> {
+        self.dynamo.get_item(&self.table, self.key(entry)).await
+    }
+
+    async fn range(&self, from: &str, to: &str) -> Result<Vec<WireItem>, dynamo::Error> {
+        let partition = (rows::SCOPE, self.scope.as_str());
+        self.dynamo.query_between(&self.table, partition, (rows::ENTRY, from, to)).await
+    }
+
+    fn key(&self, entry: &str) -> WireItem {
+        WireItem::from([
+            (rows::SCOPE.to_owned(), AttributeValue::S(self.scope.clone())),
+            (rows::ENTRY.to_owned(), AttributeValue::S(entry.to_owned())),
+        ])
+    }
+
+    fn parse<T: DeserializeOwned>(&self, row: WireItem) -> Result<T, dynamo::Error> {
+        serde_dynamo::from_item(row).map_err(|error| self.unreadable(&error))
+    }
+
+    fn unreadable(&self, error: &serde_dynamo::Error) -> dynamo::Error {
+        dynamo::Error {
+            action: "Query",
+            resource: self.table.clone(),
+            class: Class::Permanent,
+            message: format!("a ledger row of {} is not in a form that this build knows: {error}", self.scope),
+        }
+    }
+}
+
+/// The ledger table as it is made.
+fn shape(name: &str) -> Table {
+    let key = |name: &str, role| KeyElement { name: name.to_owned(), role };
+    Table {
+        name: name.to_owned(),
+        keys: KeySchema(vec![key(rows::SCOPE, KeyRole::Hash), key(rows::ENTRY, KeyRole::Range)]),
+        attributes: [rows::SCOPE, rows::ENTRY]
+            .map(|name| (name.to_owned(), AttributeType::String))
+            .into(),
+        global_indexes: BTreeMap::new(),
+        local_indexes: BTreeMap::new(),
+        capacity: Capacity::OnDemand(Limits::default()),
+        stream: None,
+        encryption: None,
+        class: None,
+        deletion_protection: Some(true),
+        tags: None,
+        time_to_live: None,
+        recovery: None,
+    }
+}

@@ -1,0 +1,505 @@
+//! The expiring exclusive right to a scope. Every write goes through it and carries its fence.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, TransactWriteItem, Update};
+use serde::Serialize;
+use tokio::task::JoinHandle;
+
+use super::rows::{AttemptRow, CheckpointRow, FORMAT, MigrationRow, entry};
+use super::state::{Event, State};
+use super::Ledger;
+use crate::clock;
+use crate::deadline::Deadline;
+use crate::dynamo::{self, ItemWrite, Transacted, WireItem, Written, patiently};
+use crate::interrupt::Interrupt;
+use crate::migration::Spec;
+
+/// How long a lease lasts without renewal.
+const LEASE: Duration = Duration::from_secs(60);
+/// How often it is renewed.
+const RENEWAL: Duration = Duration::from_secs(20);
+/// How far the clocks of two functions may be apart.
+const SKEW: Duration = Duration::from_secs(5);
+/// How often a waiter looks again.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Who holds a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The run; equal for two deliveries of one event.
+    pub run: String,
+    /// The invocation; never equal.
+    pub invocation: String,
+}
+
+/// What came of asking for a lease.
+pub enum Acquired {
+    /// It is held now.
+    Lease(Lease),
+    /// Another delivery of the same event holds it and will answer.
+    HeldByTwin,
+}
+
+/// A held lease; cheap to clone. Renewed in the background until all clones are dropped.
+#[derive(Clone)]
+pub struct Lease {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    ledger: Ledger,
+    holder: Holder,
+    fence: u64,
+    lost: Arc<Mutex<Option<String>>>,
+    renewal: JoinHandle<()>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.renewal.abort();
+    }
+}
+
+struct Seen {
+    holder: Option<Holder>,
+    fence: u64,
+    expires_at_ms: u64,
+    version: String,
+}
+
+impl Seen {
+    fn read(row: &WireItem) -> Self {
+        let text = |name: &str| row.get(name).and_then(|v| v.as_s().ok()).cloned();
+        let number = |name: &str| {
+            row.get(name).and_then(|v| v.as_n().ok()).and_then(|n| n.parse().ok()).unwrap_or(0)
+        };
+        let holder = text("run").zip(text("invocation"));
+        Self {
+            holder: holder.map(|(run, invocation)| Holder { run, invocation }),
+            fence: number("fence"),
+            expires_at_ms: number("expires_at_ms"),
+            version: text("version").unwrap_or_default(),
+        }
+    }
+
+    fn is_expired(&self) -> bool {
+        let skew = u64::try_from(SKEW.as_millis()).unwrap_or(u64::MAX);
+        self.expires_at_ms.saturating_add(skew) < clock::now_ms()
+    }
+}
+
+impl Ledger {
+    /// Takes the lease of the scope.
+    ///
+    /// A free or expired lease is taken. One that another run holds is taken too: CloudFormation sends a new
+    /// request only after it gave up on the one before, whose worker then finds the fence raised and stops.
+    /// One that another delivery of the same event holds is waited for until `deadline`.
+    ///
+    /// # Errors
+    /// What DynamoDB refuses.
+    pub async fn acquire(&self, holder: Holder, deadline: Deadline) -> Result<Acquired, dynamo::Error> {
+        loop {
+            let row = patiently(|| self.get(entry::LEASE)).await?;
+            let seen = row.as_ref().map(Seen::read);
+            let twin = seen.as_ref().is_some_and(|seen| {
+                let twin = seen.holder.as_ref().is_some_and(|other| other.run == holder.run);
+                twin && !seen.is_expired()
+            });
+            if !twin {
+                if let Some(lease) = self.take(&holder, seen.as_ref()).await? {
+                    return Ok(Acquired::Lease(lease));
+                }
+            }
+            let answered = self.answer(&holder.run).await?.is_some();
+            if answered || !deadline.sleep(POLL).await {
+                return Ok(Acquired::HeldByTwin);
+            }
+        }
+    }
+
+    async fn take(&self, holder: &Holder, seen: Option<&Seen>) -> Result<Option<Lease>, dynamo::Error> {
+        if let Some(other) = seen.and_then(|seen| seen.holder.as_ref()) {
+            tracing::warn!(superseded_run = other.run, "taking over the lease of an earlier run");
+        }
+        let fence = seen.map_or(0, |seen| seen.fence) + 1;
+        let version = version(fence, 0);
+        let mut write = ItemWrite {
+            key: self.key(entry::LEASE),
+            update: Some(
+                "SET #run = :run, #invocation = :invocation, #fence = :fence, \
+                 #expires = :expires, #version = :version, #format = :format"
+                    .to_owned(),
+            ),
+            ..ItemWrite::default()
+        };
+        name_all(&mut write, &["run", "invocation", "fence", "version", "format"]);
+        write.names.insert("#expires".to_owned(), "expires_at_ms".to_owned());
+        write.values.extend([
+            (":run".to_owned(), AttributeValue::S(holder.run.clone())),
+            (":invocation".to_owned(), AttributeValue::S(holder.invocation.clone())),
+            (":fence".to_owned(), number(fence)),
+            (":expires".to_owned(), number(expiry())),
+            (":version".to_owned(), AttributeValue::S(version)),
+            (":format".to_owned(), number(FORMAT.into())),
+        ]);
+        write.condition = Some(match seen {
+            None => "attribute_not_exists(#fence)".to_owned(),
+            Some(seen) => {
+                write.values.insert(":seen".to_owned(), AttributeValue::S(seen.version.clone()));
+                "#version = :seen".to_owned()
+            }
+        });
+        let written = patiently(|| self.dynamo.write_item(&self.table, write.clone())).await?;
+        match written {
+            Written::Done => Ok(Some(self.hold(holder.clone(), fence))),
+            // A response that was lost leaves our own row behind: the write was done.
+            Written::Conflict(Some(row)) if Seen::read(&row).holder.as_ref() == Some(holder) => {
+                Ok(Some(self.hold(holder.clone(), Seen::read(&row).fence)))
+            }
+            Written::Conflict(_) => Ok(None),
+        }
+    }
+
+    fn hold(&self, holder: Holder, fence: u64) -> Lease {
+        let lost = Arc::new(Mutex::new(None));
+        let renewal = tokio::spawn(renew(self.clone(), holder.clone(), fence, Arc::clone(&lost)));
+        let ledger = self.clone();
+        Lease { inner: Arc::new(Inner { ledger, holder, fence, lost, renewal }) }
+    }
+}
+
+/// Renews the lease until it is lost.
+async fn renew(ledger: Ledger, holder: Holder, fence: u64, lost: Arc<Mutex<Option<String>>>) {
+    let mut renewed_at = tokio::time::Instant::now();
+    for round in 1_u64.. {
+        tokio::time::sleep(RENEWAL).await;
+        let mut write = ItemWrite {
+            key: ledger.key(entry::LEASE),
+            update: Some("SET #expires = :expires, #version = :version".to_owned()),
+            condition: Some("#fence = :fence AND #invocation = :invocation".to_owned()),
+            ..ItemWrite::default()
+        };
+        name_all(&mut write, &["invocation", "fence", "version"]);
+        write.names.insert("#expires".to_owned(), "expires_at_ms".to_owned());
+        write.values.extend([
+            (":invocation".to_owned(), AttributeValue::S(holder.invocation.clone())),
+            (":fence".to_owned(), number(fence)),
+            (":expires".to_owned(), number(expiry())),
+            (":version".to_owned(), AttributeValue::S(version(fence, round))),
+        ]);
+        let why = match ledger.dynamo.write_item(&ledger.table, write).await {
+            Ok(Written::Done) => {
+                renewed_at = tokio::time::Instant::now();
+                continue;
+            }
+            Ok(Written::Conflict(row)) => superseded(row.as_ref()),
+            Err(error) if renewed_at.elapsed() + RENEWAL < LEASE => {
+                tracing::warn!(%error, "renewing the lease failed, trying again");
+                continue;
+            }
+            Err(error) => format!("the lease could not be renewed: {error}"),
+        };
+        *lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(why);
+        return;
+    }
+}
+
+impl Lease {
+    /// The ledger it belongs to.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.inner.ledger
+    }
+
+    /// The run that holds it.
+    #[must_use]
+    pub fn run(&self) -> &str {
+        &self.inner.holder.run
+    }
+
+    /// Fails where the lease is known to be lost. Workers call it before every batch and every control-plane call.
+    ///
+    /// # Errors
+    /// [`Interrupt::LeaseLost`]
+    pub fn check(&self) -> Result<(), Interrupt> {
+        let lost = self.inner.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lost.clone().map_or(Ok(()), |why| Err(Interrupt::LeaseLost(why)))
+    }
+
+    /// Gives the lease back. Failing to is harmless: it expires.
+    pub async fn release(self) {
+        self.inner.renewal.abort();
+        let mut write = ItemWrite {
+            key: self.inner.ledger.key(entry::LEASE),
+            update: Some("REMOVE #run, #invocation SET #expires = :zero".to_owned()),
+            condition: Some("#fence = :fence".to_owned()),
+            ..ItemWrite::default()
+        };
+        name_all(&mut write, &["run", "invocation", "fence"]);
+        write.names.insert("#expires".to_owned(), "expires_at_ms".to_owned());
+        write.values.extend([
+            (":fence".to_owned(), number(self.inner.fence)),
+            (":zero".to_owned(), number(0)),
+        ]);
+        let ledger = &self.inner.ledger;
+        if let Err(error) = ledger.dynamo.write_item(&ledger.table, write).await {
+            tracing::warn!(%error, "the lease could not be released; it expires by itself");
+        }
+    }
+
+    /// Writes rows together, on the condition that the lease still holds. Attributes that a row type does not
+    /// know stay as they are, so an older build keeps what a newer one wrote.
+    pub(crate) async fn write(&self, rows: Vec<RowWrite>) -> Result<(), Interrupt> {
+        self.check()?;
+        let Inner { ledger, fence, lost, .. } = &*self.inner;
+        let mut actions = vec![self.fence_check()];
+        actions.extend(rows.into_iter().map(|row| row.action(ledger, *fence)));
+        let transacted = patiently(|| ledger.dynamo.transact(&ledger.table, actions.clone())).await?;
+        match transacted {
+            Transacted::Done => Ok(()),
+            Transacted::Refused(0) => {
+                let row = ledger.get(entry::LEASE).await.ok().flatten();
+                let why = superseded(row.as_ref());
+                *lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(why.clone());
+                Err(Interrupt::LeaseLost(why))
+            }
+            Transacted::Refused(position) => Err(Interrupt::Failed(format!(
+                "the ledger refused row {position} of a write; this is a bug"
+            ))),
+        }
+    }
+
+    fn fence_check(&self) -> TransactWriteItem {
+        let Inner { ledger, fence, .. } = &*self.inner;
+        let check = ConditionCheck::builder()
+            .table_name(&ledger.table)
+            .set_key(Some(ledger.key(entry::LEASE)))
+            .condition_expression("#fence = :fence")
+            .expression_attribute_names("#fence", "fence")
+            .expression_attribute_values(":fence", number(*fence))
+            .build()
+            .expect("table, key and condition are set");
+        TransactWriteItem::builder().condition_check(check).build()
+    }
+
+    /// Records what happened to a migration: its row and the attempt it belongs to.
+    pub(crate) async fn record(
+        &self,
+        row: &MigrationRow,
+        event: Event,
+        detail: Detail<'_>,
+    ) -> Result<MigrationRow, Interrupt> {
+        let state = row.state.next(event).map_err(|error| {
+            Interrupt::Failed(format!("migration {}: {error}; this is a bug", row.id))
+        })?;
+        let now = clock::now();
+        let mut next = MigrationRow {
+            state,
+            run: self.run().to_owned(),
+            build: crate::BUILD.to_owned(),
+            ..row.clone()
+        };
+        let begins = matches!(event, Event::Start | Event::Undo);
+        if begins {
+            next.attempts += 1;
+            next.started_at = Some(now.clone());
+            next.finished_at = None;
+        } else {
+            next.finished_at = Some(now.clone());
+        }
+        // Why it failed stays readable while, and after, it is taken back.
+        if !matches!(event, Event::Undo | Event::UndoSucceed) {
+            next.error = detail.error.map(str::to_owned);
+        }
+        if let Some(spec) = detail.spec {
+            next.fingerprint.clone_from(&spec.fingerprint);
+            next.description.clone_from(&spec.description);
+        }
+        let mut writes = vec![RowWrite::set(entry::migration(&next.id), &next)?];
+        if event != Event::Baseline {
+            let attempt = AttemptRow {
+                direction: attempt_direction(state).to_owned(),
+                outcome: state,
+                fingerprint: next.fingerprint.clone(),
+                run: next.run.clone(),
+                build: next.build.clone(),
+                started_at: next.started_at.clone().unwrap_or_default(),
+                finished_at: next.finished_at.clone(),
+                error: detail.error.map(str::to_owned),
+                read: detail.counts.map(|(read, _)| read),
+                changed: detail.counts.map(|(_, changed)| changed),
+            };
+            writes.push(RowWrite::set(entry::attempt(&next.id, next.attempts), &attempt)?);
+        }
+        self.write(writes).await?;
+        Ok(next)
+    }
+
+    /// Reads a checkpoint.
+    pub(crate) async fn checkpoint(&self, key: &str) -> Result<Option<CheckpointRow>, Interrupt> {
+        let ledger = &self.inner.ledger;
+        let entry = entry::checkpoint(key);
+        let row = patiently(|| ledger.get(&entry)).await?;
+        Ok(row.map(read_checkpoint))
+    }
+
+    /// Reads all checkpoints whose key begins with `prefix`, by the rest of their keys.
+    pub(crate) async fn checkpoints(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<(String, CheckpointRow)>, Interrupt> {
+        let ledger = &self.inner.ledger;
+        let from = entry::checkpoint(prefix);
+        let to = format!("{from}{}", entry::LAST);
+        let rows = patiently(|| ledger.range(&from, &to)).await?;
+        let key = |row: &WireItem| {
+            let key = row.get(super::rows::ENTRY).and_then(|v| v.as_s().ok());
+            key.and_then(|key| key.strip_prefix(&from)).unwrap_or_default().to_owned()
+        };
+        Ok(rows.into_iter().map(|row| (key(&row), read_checkpoint(row))).collect())
+    }
+
+    pub(crate) async fn save_checkpoints(
+        &self,
+        rows: Vec<(String, CheckpointRow)>,
+    ) -> Result<(), Interrupt> {
+        for chunk in rows.chunks(ROWS_PER_WRITE) {
+            let mut writes = Vec::new();
+            for (key, row) in chunk {
+                let mut write = RowWrite::set(entry::checkpoint(key), row)?;
+                if let (RowWrite::Set { fields, .. }, Some(last_key)) = (&mut write, &row.last_key) {
+                    fields.insert("last_key".to_owned(), AttributeValue::M(last_key.clone()));
+                }
+                writes.push(write);
+            }
+            self.write(writes).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn save_step(&self, key: &str, fingerprint: &str) -> Result<(), Interrupt> {
+        let row = CheckpointRow {
+            fingerprint: fingerprint.to_owned(),
+            done: true,
+            ..CheckpointRow::default()
+        };
+        self.save_checkpoints(vec![(key.to_owned(), row)]).await
+    }
+
+    /// Forgets the checkpoints of a migration, so that its next run begins at the beginning.
+    pub(crate) async fn forget_checkpoints(&self, prefix: &str) -> Result<(), Interrupt> {
+        let keys = self.checkpoints(prefix).await?;
+        for chunk in keys.chunks(ROWS_PER_WRITE) {
+            let delete = |(rest, _): &(String, CheckpointRow)| {
+                RowWrite::Delete(entry::checkpoint(&format!("{prefix}{rest}")))
+            };
+            self.write(chunk.iter().map(delete).collect()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A transaction holds 100 actions, one of which checks the fence.
+pub(crate) const ROWS_PER_WRITE: usize = 50;
+
+fn attempt_direction(state: State) -> &'static str {
+    match state {
+        State::Undoing | State::Undone | State::UndoFailed => "down",
+        _ => "up",
+    }
+}
+
+fn read_checkpoint(row: WireItem) -> CheckpointRow {
+    let last_key = row.get("last_key").and_then(|key| key.as_m().ok()).cloned();
+    let read = serde_dynamo::from_item(row).unwrap_or_else(|error| {
+        tracing::warn!(%error, "a checkpoint is unreadable; its segment starts over");
+        CheckpointRow::default()
+    });
+    CheckpointRow { last_key, ..read }
+}
+
+/// What a state change of a migration is recorded with.
+#[derive(Default, Clone, Copy)]
+pub(crate) struct Detail<'a> {
+    /// What runs; absent where the row's own words stand.
+    pub(crate) spec: Option<&'a Spec>,
+    /// Why it failed.
+    pub(crate) error: Option<&'a str>,
+    /// Items read and changed.
+    pub(crate) counts: Option<(u64, u64)>,
+}
+
+/// One row to write.
+pub(crate) enum RowWrite {
+    Set { entry: String, fields: WireItem },
+    Delete(String),
+}
+
+impl RowWrite {
+    pub(crate) fn set(entry: String, row: &impl Serialize) -> Result<Self, Interrupt> {
+        match serde_dynamo::to_item(row) {
+            Ok(fields) => Ok(Self::Set { entry, fields }),
+            Err(error) => Err(Interrupt::Failed(format!("ledger row {entry}: {error}"))),
+        }
+    }
+
+    fn action(self, ledger: &Ledger, fence: u64) -> TransactWriteItem {
+        let builder = TransactWriteItem::builder();
+        match self {
+            Self::Delete(entry) => {
+                let delete = Delete::builder()
+                    .table_name(&ledger.table)
+                    .set_key(Some(ledger.key(&entry)))
+                    .build()
+                    .expect("table and key are set");
+                builder.delete(delete).build()
+            }
+            Self::Set { entry, mut fields } => {
+                fields.insert("format".to_owned(), number(FORMAT.into()));
+                fields.insert("fence".to_owned(), number(fence));
+                let mut update = Update::builder()
+                    .table_name(&ledger.table)
+                    .set_key(Some(ledger.key(&entry)));
+                let mut sets = Vec::new();
+                for (position, (name, value)) in fields.into_iter().enumerate() {
+                    sets.push(format!("#n{position} = :v{position}"));
+                    update = update
+                        .expression_attribute_names(format!("#n{position}"), name)
+                        .expression_attribute_values(format!(":v{position}"), value);
+                }
+                let update = update
+                    .update_expression(format!("SET {}", sets.join(", ")))
+                    .build()
+                    .expect("table, key and expression are set");
+                builder.update(update).build()
+            }
+        }
+    }
+}
+
+fn superseded(row: Option<&WireItem>) -> String {
+    match row.map(Seen::read).and_then(|seen| seen.holder) {
+        Some(holder) => format!("run {} has taken over", holder.run),
+        None => "another run had taken over and has finished".to_owned(),
+    }
+}
+
+fn name_all(write: &mut ItemWrite, names: &[&str]) {
+    for name in names {
+        write.names.insert(format!("#{name}"), (*name).to_owned());
+    }
+}
+
+fn expiry() -> u64 {
+    clock::now_ms() + u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn version(fence: u64, round: u64) -> String {
+    format!("{fence}.{round}")
+}
+
+fn number(n: u64) -> AttributeValue {
+    AttributeValue::N(n.to_string())
+}

@@ -1,0 +1,262 @@
+//! The ledger's rows and keys. The format is additive: an older build reads what it knows and keeps the rest.
+//!
+//! | sort key | row |
+//! |---|---|
+//! | `meta` | the scope: stack, committed declaration, the attempt under way |
+//! | `lease` | holder, expiry, fence |
+//! | `migration#<id>` | state of a migration |
+//! | `attempt#<id>#<number>` | one run of it, forward or back; never changed once finished |
+//! | `checkpoint#<id>#<up or down>#…` | position of one segment, or a finished step |
+//! | `journal#…` | pre-images; in partitions `<scope>#journal#<shard>` |
+//! | `table#<name>` | a table: its identity, origin and last declaration |
+//! | `run#<run>` | one request |
+//! | `answer#<run>` | the one answer to it |
+
+use serde::{Deserialize, Serialize};
+
+use super::state::State;
+use crate::desired::RemovalPolicy;
+use crate::dynamo::WireItem;
+
+/// Version of the format, on every row.
+pub const FORMAT: u32 = 1;
+
+/// Partition key of the ledger table.
+pub const SCOPE: &str = "scope";
+/// Sort key of the ledger table.
+pub const ENTRY: &str = "entry";
+
+/// Sort keys.
+pub(crate) mod entry {
+    pub(crate) const META: &str = "meta";
+    pub(crate) const LEASE: &str = "lease";
+    pub(crate) const MIGRATION: &str = "migration#";
+    pub(crate) const TABLE: &str = "table#";
+    /// Sorts after every id and name.
+    pub(crate) const LAST: &str = "~";
+
+    pub(crate) fn migration(id: &str) -> String {
+        format!("{MIGRATION}{id}")
+    }
+
+    pub(crate) fn attempt(id: &str, number: u32) -> String {
+        format!("attempt#{id}#{number:06}")
+    }
+
+    pub(crate) fn checkpoint(key: &str) -> String {
+        format!("checkpoint#{key}")
+    }
+
+    pub(crate) fn table(name: &str) -> String {
+        format!("{TABLE}{name}")
+    }
+
+    pub(crate) fn run(run: &str) -> String {
+        format!("run#{run}")
+    }
+
+    pub(crate) fn answer(run: &str) -> String {
+        format!("answer#{run}")
+    }
+}
+
+/// `meta`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MetaRow {
+    /// Name of the stack, for people.
+    pub stack: String,
+    /// ARN of the stack.
+    pub stack_id: String,
+    /// Generation of the table set.
+    pub generation: u64,
+    /// Hash of the declaration that last succeeded.
+    pub committed: Option<String>,
+    /// Hash of the one before it.
+    pub previous: Option<String>,
+    /// Hash of a declaration that was begun and has not succeeded.
+    pub attempting: Option<String>,
+}
+
+/// `migration#<id>`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MigrationRow {
+    /// Its id.
+    pub id: String,
+    /// Its state.
+    pub state: State,
+    /// Fingerprint of what ran.
+    pub fingerprint: String,
+    /// One sentence.
+    pub description: String,
+    /// Run that last changed the state.
+    pub run: String,
+    /// Build that last changed the state.
+    pub build: String,
+    /// How often it was started, forward or back.
+    pub attempts: u32,
+    /// When it was last started.
+    pub started_at: Option<String>,
+    /// When it last ended, in whatever way.
+    pub finished_at: Option<String>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Whether it ran after a newer one.
+    pub out_of_order: bool,
+}
+
+/// `attempt#<id>#<number>`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AttemptRow {
+    /// `up` or `down`.
+    pub direction: String,
+    /// State that it led to.
+    pub outcome: State,
+    /// Fingerprint of what ran.
+    pub fingerprint: String,
+    /// Run it was part of.
+    pub run: String,
+    /// Build that ran it.
+    pub build: String,
+    /// When it began.
+    pub started_at: String,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Items read, where it was a backfill.
+    pub read: Option<u64>,
+    /// Items changed, where it was a backfill.
+    pub changed: Option<u64>,
+}
+
+/// `checkpoint#…`: the position of one segment of a backfill, or a finished step.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CheckpointRow {
+    /// Fingerprint of the migration that wrote it; another one starts over.
+    pub fingerprint: String,
+    /// Number of segments of the scan.
+    pub segments: u32,
+    /// Whether there is nothing left to do.
+    pub done: bool,
+    /// Items read so far.
+    pub read: u64,
+    /// Items changed so far.
+    pub changed: u64,
+    /// Key of the last item whose write is acknowledged, in wire form.
+    #[serde(skip)]
+    pub last_key: Option<WireItem>,
+}
+
+/// How a table came to be ours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// We made it; we may delete it.
+    Created,
+    /// It was there before; we never delete it. Also what a newer version's word is taken for.
+    #[default]
+    #[serde(other)]
+    Adopted,
+}
+
+/// `table#<name>`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TableRow {
+    /// Its name.
+    pub name: String,
+    /// How it came to be ours.
+    pub origin: Origin,
+    /// `TableId`; `None` from the intent to create it until it is there.
+    pub table_id: Option<String>,
+    /// ARN.
+    pub arn: Option<String>,
+    /// Run that created or adopted it; also on the table itself, as a tag, where it was created.
+    pub run: String,
+    /// What becomes of it when it is no longer wanted.
+    pub removal: RemovalPolicy,
+    /// Whether the newest declaration has it.
+    pub declared: bool,
+    /// The last declaration that succeeded, as JSON of [`crate::schema::Table`].
+    pub declaration: Option<String>,
+}
+
+impl TableRow {
+    /// Whether it records that the table is about to be made, and not that it was.
+    #[must_use]
+    pub fn is_intent(&self) -> bool {
+        self.origin == Origin::Created && self.table_id.is_none() && self.arn.is_none()
+    }
+
+    /// The last declaration, where this build can read it.
+    #[must_use]
+    pub fn last_declaration(&self) -> Option<crate::schema::Table> {
+        serde_json::from_str(self.declaration.as_deref()?).ok()
+    }
+}
+
+/// How far a request has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Done.
+    Succeeded,
+    /// Not done.
+    Failed,
+    /// Not finished.
+    #[default]
+    #[serde(other)]
+    Running,
+}
+
+/// `run#<run>`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunRow {
+    /// Id of the request.
+    pub request_id: String,
+    /// `Create`, `Update` or `Delete`.
+    pub kind: String,
+    /// Hash of its declaration.
+    pub declaration: String,
+    /// Build that runs it.
+    pub build: String,
+    /// How far it has come.
+    pub state: RunState,
+    /// When it was first seen.
+    pub started_at: String,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// Reason that was answered.
+    pub reason: Option<String>,
+}
+
+/// How far an answer has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerState {
+    /// CloudFormation has it.
+    Answered,
+    /// It was refused for good; nothing helps.
+    Refused,
+    /// Somebody is sending it.
+    #[default]
+    #[serde(other)]
+    Answering,
+}
+
+/// `answer#<run>`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AnswerRow {
+    /// How far it has come.
+    pub state: AnswerState,
+    /// The body, so that whoever repeats it says the same.
+    pub body: String,
+    /// When it was claimed, in milliseconds since the epoch.
+    pub claimed_at_ms: u64,
+}

@@ -1,0 +1,160 @@
+//! The life of a migration's row: states, events, and the one function that leads from one to the next.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// State of a migration in the ledger.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Not begun.
+    #[default]
+    Pending,
+    /// Taken as done when the scope began; it never ran.
+    Baseline,
+    /// Running, or cut off while it ran.
+    Started,
+    /// Done.
+    Applied,
+    /// Stopped at a safe point for lack of time.
+    Paused,
+    /// Stopped by an error; part of it may be done.
+    Failed,
+    /// Being taken back, or cut off while it was.
+    Undoing,
+    /// Taken back; it can run again.
+    Undone,
+    /// Taking it back failed; part of it may be in place.
+    UndoFailed,
+    /// A state of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Baseline => "baseline",
+            Self::Started => "started",
+            Self::Applied => "applied",
+            Self::Paused => "paused",
+            Self::Failed => "failed",
+            Self::Undoing => "undoing",
+            Self::Undone => "undone",
+            Self::UndoFailed => "undo failed",
+            Self::Unknown => "in a state of a newer version",
+        })
+    }
+}
+
+/// What happens to a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// It is taken as done without running.
+    Baseline,
+    /// It begins, or goes on.
+    Start,
+    /// It is done.
+    Succeed,
+    /// It stops for lack of time.
+    Pause,
+    /// It stops with an error.
+    Fail,
+    /// Taking it back begins, or goes on.
+    Undo,
+    /// It is taken back.
+    UndoSucceed,
+    /// Taking it back stops with an error.
+    UndoFail,
+}
+
+/// An event that cannot happen in this state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a migration that is {state} cannot {event:?}")]
+pub struct IllegalTransition {
+    state: State,
+    event: Event,
+}
+
+impl State {
+    /// The state after `event`.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] where the event cannot happen in this state.
+    pub fn next(self, event: Event) -> Result<Self, IllegalTransition> {
+        use State::{
+            Applied, Baseline, Failed, Paused, Pending, Started, UndoFailed, Undoing, Undone,
+        };
+        match (self, event) {
+            (Pending, Event::Baseline) => Ok(Baseline),
+            (Pending | Undone | Started | Paused | Failed | UndoFailed, Event::Start) => Ok(Started),
+            (Started, Event::Succeed) => Ok(Applied),
+            (Started, Event::Pause) => Ok(Paused),
+            (Started, Event::Fail) => Ok(Failed),
+            (Applied | Started | Paused | Failed | Undoing | UndoFailed, Event::Undo) => Ok(Undoing),
+            (Undoing, Event::UndoSucceed) => Ok(Undone),
+            (Undoing, Event::UndoFail) => Ok(UndoFailed),
+            _ => Err(IllegalTransition { state: self, event }),
+        }
+    }
+
+    /// Whether the migration counts as done.
+    #[must_use]
+    pub fn is_done(self) -> bool {
+        matches!(self, Self::Applied | Self::Baseline)
+    }
+
+    /// Whether some of the migration may be in place without all of it being so.
+    #[must_use]
+    pub fn is_partial(self) -> bool {
+        matches!(
+            self,
+            Self::Started | Self::Paused | Self::Failed | Self::Undoing | Self::UndoFailed
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [State; 10] = [
+        State::Pending,
+        State::Baseline,
+        State::Started,
+        State::Applied,
+        State::Paused,
+        State::Failed,
+        State::Undoing,
+        State::Undone,
+        State::UndoFailed,
+        State::Unknown,
+    ];
+
+    #[test]
+    fn what_is_done_never_runs_again_by_itself() {
+        for state in STATES.into_iter().filter(|state| state.is_done()) {
+            assert!(state.next(Event::Start).is_err(), "{state}");
+        }
+    }
+
+    #[test]
+    fn every_partial_state_has_a_way_forward_and_a_way_back() {
+        for state in STATES.into_iter().filter(|state| state.is_partial()) {
+            assert!(state.next(Event::Undo).is_ok(), "{state}");
+            let forward = state.next(Event::Start).is_ok() || state == State::Undoing;
+            assert!(forward, "{state}");
+        }
+    }
+
+    #[test]
+    fn a_state_of_a_newer_version_is_read_and_left_alone() {
+        let state: State = serde_json::from_str("\"applied_with_errors\"").unwrap();
+        assert_eq!(state, State::Unknown);
+        for event in [Event::Start, Event::Undo, Event::Succeed, Event::Baseline] {
+            assert!(state.next(event).is_err());
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The ordered list of migrations of one build, checked when it is built.
+
+use std::cmp::Ordering;
+
+use crate::migration::{Migration, Spec};
+
+/// An ordered list of migrations without duplicates.
+#[derive(Debug, Default)]
+pub struct Migrator {
+    migrations: Vec<Migration>,
+}
+
+impl Migrator {
+    /// Starts a list.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder { migrations: Vec::new() }
+    }
+
+    /// What the planner needs to know of them, in order.
+    #[must_use]
+    pub fn specs(&self) -> Vec<Spec> {
+        self.migrations.iter().map(Migration::spec).collect()
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<&Migration> {
+        self.migrations.iter().find(|migration| migration.id == id)
+    }
+}
+
+/// Collects migrations in order.
+#[derive(Debug)]
+pub struct Builder {
+    migrations: Vec<Migration>,
+}
+
+impl Builder {
+    /// Adds the next migration.
+    #[must_use]
+    pub fn migration(mut self, migration: Migration) -> Self {
+        self.migrations.push(migration);
+        self
+    }
+
+    /// Checks ids and order.
+    ///
+    /// # Errors
+    /// The first id that is malformed, given twice, or not after the one before it.
+    pub fn build(self) -> Result<Migrator, BuildError> {
+        for migration in &self.migrations {
+            let id = &migration.id;
+            let fits = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+            if id.is_empty() || id.len() > ID_BYTES_MAX || !id.chars().all(fits) {
+                return Err(BuildError::Malformed(id.to_string()));
+            }
+        }
+        for pair in self.migrations.windows(2) {
+            let (before, after) = (pair[0].id.to_string(), pair[1].id.to_string());
+            match compare_ids(&before, &after) {
+                Ordering::Less => {}
+                Ordering::Equal => return Err(BuildError::Duplicate(after)),
+                Ordering::Greater => return Err(BuildError::Disorder { before, after }),
+            }
+        }
+        Ok(Migrator { migrations: self.migrations })
+    }
+}
+
+/// Ids are part of ledger keys.
+const ID_BYTES_MAX: usize = 128;
+
+/// Why a list of migrations is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// An id that cannot be used.
+    #[error("migration id {0:?} is not 1 to {ID_BYTES_MAX} of a-z, A-Z, 0-9, '_', '-' and '.'")]
+    Malformed(String),
+    /// One id for two migrations.
+    #[error("migration id {0} is given twice")]
+    Duplicate(String),
+    /// An id that does not come after the one before it.
+    #[error("migration {after} is listed after {before}, but its id comes before it; ids grow along the list")]
+    Disorder {
+        /// The earlier one in the list.
+        before: String,
+        /// The one that follows it.
+        after: String,
+    },
+}
+
+/// Compares ids by the number they begin with, then by their text: `9_x` comes before `10_x`.
+#[must_use]
+pub fn compare_ids(a: &str, b: &str) -> Ordering {
+    let number = |id: &str| {
+        let digits = id.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+        digits.parse::<u128>().ok()
+    };
+    number(a).cmp(&number(b)).then_with(|| a.cmp(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(ids: &[&'static str]) -> Result<Migrator, BuildError> {
+        let add = |builder: Builder, id: &&'static str| {
+            builder.migration(Migration::new(*id, |_| async { Ok(()) }))
+        };
+        ids.iter().fold(Migrator::builder(), add).build()
+    }
+
+    #[test]
+    fn a_growing_list_is_taken_in_order() {
+        let specs = build(&["1_a", "2_b", "10_c"]).unwrap().specs();
+        let ids: Vec<_> = specs.iter().map(|spec| spec.id.as_str()).collect();
+        assert_eq!(ids, ["1_a", "2_b", "10_c"]);
+    }
+
+    #[test]
+    fn duplicates_disorder_and_odd_ids_are_refused() {
+        assert_eq!(build(&["0001_a", "0001_a"]).unwrap_err(), BuildError::Duplicate("0001_a".into()));
+        assert!(matches!(build(&["0002_a", "0001_b"]).unwrap_err(), BuildError::Disorder { .. }));
+        for odd in ["", "a b", "a#b", "ä"] {
+            assert!(matches!(build(&[odd]).unwrap_err(), BuildError::Malformed(_)), "{odd:?}");
+        }
+    }
+}

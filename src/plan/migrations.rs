@@ -1,0 +1,292 @@
+//! Plans the migrations: which are pending, which are taken as done, and what stands against running them.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::{Input, Mode, Plan};
+use crate::desired::{Baseline, Missing, OutOfOrder};
+use crate::ledger::rows::{MigrationRow, Origin};
+use crate::ledger::state::State;
+use crate::migration::Spec;
+use crate::migrator::compare_ids;
+use crate::observe::has_history;
+
+/// One step of the data's way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MigrationStep {
+    /// Takes a migration as done without running it.
+    Baseline {
+        /// Its id.
+        id: String,
+    },
+    /// Runs a migration.
+    Apply {
+        /// Its id.
+        id: String,
+        /// Whether there is a way back.
+        reversible: bool,
+        /// Whether it goes on where an earlier run stopped.
+        resumes: bool,
+        /// Whether a newer one is done already.
+        out_of_order: bool,
+    },
+}
+
+impl fmt::Display for MigrationStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Baseline { id } => write!(f, "= migration {id}: baseline, taken as done without running"),
+            Self::Apply { id, reversible, resumes, out_of_order } => {
+                let word = if *resumes { "resume" } else { "run" };
+                let order = if *out_of_order { ", out of order" } else { "" };
+                let back = if *reversible { "" } else { ", no way back" };
+                write!(f, "> migration {id}: {word}{order}{back}")
+            }
+        }
+    }
+}
+
+pub(super) fn plan(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec<String>) {
+    compare_with_history(input, plan, objections);
+    if input.mode == Mode::Superset {
+        return;
+    }
+    let specs = match up_to_target(input) {
+        Ok(specs) => specs,
+        Err(objection) => {
+            objections.push(objection);
+            return;
+        }
+    };
+    missing_tables(input, specs, objections);
+    let baselined = match baseline(input, specs) {
+        Ok(count) => count,
+        Err(objection) => {
+            objections.push(objection);
+            return;
+        }
+    };
+    let (baselined, rest) = specs.split_at(baselined);
+    let baseline = |spec: &Spec| MigrationStep::Baseline { id: spec.id.clone() };
+    plan.migrations.extend(baselined.iter().map(baseline));
+    let newest_done = newest_done(input);
+    for spec in rest {
+        pending(input, spec, newest_done, plan, objections);
+    }
+}
+
+fn row<'a>(input: &'a Input<'_>, id: &str) -> Option<&'a MigrationRow> {
+    input.observed.ledger.migrations.get(id)
+}
+
+/// The id of the newest migration that counts as done.
+fn newest_done<'a>(input: &'a Input<'_>) -> Option<&'a str> {
+    let done = input.observed.ledger.migrations.values().filter(|row| row.state.is_done());
+    done.map(|row| row.id.as_str()).max_by(|a, b| compare_ids(a, b))
+}
+
+/// Finds rows that this build does not know, and rows whose migration has changed since.
+fn compare_with_history(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec<String>) {
+    let newest = input.specs.last().map(|spec| spec.id.as_str());
+    let touched = |row: &&MigrationRow| !matches!(row.state, State::Pending | State::Undone);
+    for row in input.observed.ledger.migrations.values().filter(touched) {
+        let Some(spec) = input.specs.iter().find(|spec| spec.id == row.id) else {
+            let is_future =
+                newest.is_none_or(|newest| compare_ids(&row.id, newest) == Ordering::Greater);
+            if is_future {
+                plan.notices.push(format!(
+                    "migration {} ({}) is newer than this build, which leaves it alone",
+                    row.id, row.state
+                ));
+            } else if input.desired.migrations.missing == Missing::Allow
+                || input.mode == Mode::Superset
+            {
+                plan.notices.push(format!("migration {} ({}) is missing here", row.id, row.state));
+            } else {
+                objections.push(format!(
+                    "migration {} is {} in the ledger (by build {}) but missing from this build; \
+                     put it back, or set Migrations.Missing: allow",
+                    row.id, row.state, row.build
+                ));
+            }
+            continue;
+        };
+        if row.state.is_done() && row.fingerprint != spec.fingerprint && input.mode == Mode::Deploy {
+            objections.push(format!(
+                "migration {} has changed since it was {}: {} on {} by build {}, now {}; \
+                 undo the change, and put what is new into a migration of its own",
+                row.id,
+                row.state,
+                row.fingerprint,
+                row.finished_at.as_deref().unwrap_or("an unknown date"),
+                row.build,
+                spec.fingerprint
+            ));
+        }
+    }
+}
+
+/// The build's migrations up to and with the target.
+fn up_to_target<'a>(input: &Input<'a>) -> Result<&'a [Spec], String> {
+    let Some(target) = &input.desired.migrations.target else { return Ok(input.specs) };
+    match position(input.specs, target) {
+        Some(position) => Ok(&input.specs[..=position]),
+        None => Err(format!(
+            "Migrations.Target {target} is none of this build's migrations ({})",
+            ids(input.specs)
+        )),
+    }
+}
+
+fn position(specs: &[Spec], id: &str) -> Option<usize> {
+    specs.iter().position(|spec| spec.id == id)
+}
+
+fn ids(specs: &[Spec]) -> String {
+    let ids: Vec<_> = specs.iter().map(|spec| spec.id.as_str()).collect();
+    if ids.is_empty() { "none".to_owned() } else { ids.join(", ") }
+}
+
+/// A backfill needs its table: declared here, or there already.
+fn missing_tables(input: &Input<'_>, specs: &[Spec], objections: &mut Vec<String>) {
+    for spec in specs {
+        let Some(table) = &spec.table else { continue };
+        let declared = input.desired.tables.iter().any(|d| d.table.name == *table);
+        let is_done = row(input, &spec.id).is_some_and(|row| row.state.is_done());
+        if !declared && !is_done && !input.observed.tables.contains_key(table) {
+            objections.push(format!(
+                "migration {} works on table {table}, which is neither declared nor there",
+                spec.id
+            ));
+        }
+    }
+}
+
+/// How many of `specs` are taken as done without running.
+fn baseline(input: &Input<'_>, specs: &[Spec]) -> Result<usize, String> {
+    if specs.is_empty() || has_history(&input.observed.ledger) {
+        return Ok(0);
+    }
+    match &input.desired.migrations.baseline {
+        Baseline::None => Ok(0),
+        Baseline::At(id) => match position(specs, id) {
+            Some(position) => Ok(position + 1),
+            None => Err(format!(
+                "Migrations.Baseline {id} is none of this build's migrations up to the target ({})",
+                ids(specs)
+            )),
+        },
+        Baseline::Auto => {
+            let concerned = concerned_tables(input, specs);
+            let filled: Vec<_> =
+                concerned.iter().filter(|table| has_data(input, table)).copied().collect();
+            let newest = specs.last().map_or("", |spec| spec.id.as_str());
+            let choices = format!(
+                "set Migrations.Baseline to the last migration that the data has seen already \
+                 (as {newest}), or to none to run them all"
+            );
+            if concerned.is_empty() {
+                return Err(format!(
+                    "there is no history, and no table to tell whether there is data: {choices}"
+                ));
+            }
+            if !filled.is_empty() {
+                return Err(format!(
+                    "there is data in {} and no history: {choices}",
+                    filled.join(", ")
+                ));
+            }
+            Ok(specs.len())
+        }
+    }
+}
+
+/// The tables that tell whether the scope is new: those declared and those that backfills name.
+fn concerned_tables<'a>(input: &Input<'a>, specs: &'a [Spec]) -> BTreeSet<&'a str> {
+    let declared = input.desired.tables.iter().map(|declared| declared.table.name.as_str());
+    declared.chain(specs.iter().filter_map(|spec| spec.table.as_deref())).collect()
+}
+
+/// Whether a table holds data from before this run. Never judged by the item counts of `DescribeTable`, which are hours old.
+fn has_data(input: &Input<'_>, table: &str) -> bool {
+    let Some(live) = input.observed.tables.get(table) else { return false };
+    let row = input.observed.ledger.tables.get(table);
+    let made_by_this_run =
+        row.is_some_and(|row| row.origin == Origin::Created && row.run == input.run);
+    !made_by_this_run && live.empty != Some(true)
+}
+
+fn pending(
+    input: &Input<'_>,
+    spec: &Spec,
+    newest_done: Option<&str>,
+    plan: &mut Plan,
+    objections: &mut Vec<String>,
+) {
+    let row = row(input, &spec.id);
+    let state = row.map_or(State::Pending, |row| row.state);
+    if state.is_done() {
+        return;
+    }
+    if state == State::Unknown {
+        objections.push(format!(
+            "migration {} is in a state that only a newer version of tablewright knows; deploy that one",
+            spec.id
+        ));
+        return;
+    }
+    let mut out_of_order = false;
+    if let Some(newest) = newest_done.filter(|id| compare_ids(&spec.id, id) == Ordering::Less) {
+        match input.desired.migrations.out_of_order {
+            OutOfOrder::Allow => out_of_order = true,
+            OutOfOrder::Skip => {
+                plan.notices.push(format!("migration {} is older than {newest}: skipped", spec.id));
+                return;
+            }
+            OutOfOrder::Fail => {
+                objections.push(format!(
+                    "migration {} is new but older than {newest}, which is done; give it a later id, \
+                     or set Migrations.OutOfOrder to allow or skip",
+                    spec.id
+                ));
+                return;
+            }
+        }
+    }
+    if let Some(objection) = row.and_then(|row| needs_a_person(spec, row)) {
+        objections.push(objection);
+        return;
+    }
+    plan.migrations.push(MigrationStep::Apply {
+        id: spec.id.clone(),
+        reversible: spec.reversible,
+        resumes: state.is_partial(),
+        out_of_order,
+    });
+}
+
+/// Whether part of a migration may be in place and nothing says that running it again is right.
+fn needs_a_person(spec: &Spec, row: &MigrationRow) -> Option<String> {
+    let repaired = row.fingerprint != spec.fingerprint;
+    let repeatable = match row.state {
+        State::Paused => true,
+        State::Started | State::Failed => spec.idempotent,
+        State::Undoing | State::UndoFailed => false,
+        State::Pending | State::Undone | State::Baseline | State::Applied | State::Unknown => true,
+    };
+    if repeatable || repaired {
+        return None;
+    }
+    let error = row.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    Some(format!(
+        "migration {} is {} since {} by run {}{error}: part of it may be in place, and it does not say that \
+         running it again is right. Look at the data, mend the migration, then raise its revision \
+         (now {}) or declare it idempotent",
+        spec.id,
+        row.state,
+        row.started_at.as_deref().unwrap_or("an unknown date"),
+        row.run,
+        spec.fingerprint
+    ))
+}

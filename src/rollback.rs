@@ -1,0 +1,156 @@
+//! The only code that undoes anything: what a failing request has done is taken back, newest first.
+
+use std::fmt;
+
+use crate::backfill::{Direction, checkpoint_prefix};
+use crate::deadline::Deadline;
+use crate::dynamo::{Dynamo, patiently};
+use crate::execute::{Run, context, delete_and_wait, perform};
+use crate::interrupt::Interrupt;
+use crate::ledger::rows::{MigrationRow, Origin, TableRow, entry};
+use crate::ledger::state::{Event, State};
+use crate::ledger::{Detail, RowWrite};
+use crate::migrator::compare_ids;
+
+/// What was taken back and what was not.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Undone {
+    /// Taken back, in the order it was.
+    pub undone: Vec<String>,
+    /// Still in place, and why.
+    pub left: Vec<String>,
+}
+
+impl fmt::Display for Undone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.undone.is_empty() && self.left.is_empty() {
+            return f.write_str("Nothing had to be undone.");
+        }
+        if !self.undone.is_empty() {
+            write!(f, "Undone: {}.", self.undone.join(", "))?;
+        }
+        if !self.left.is_empty() {
+            let space = if self.undone.is_empty() { "" } else { " " };
+            write!(f, "{space}Not undone: {}.", self.left.join("; "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes back what this run did: its migrations newest first, then the tables it made that are still empty.
+/// Indexes stay; they are harmless and the next deploy finds them done.
+///
+/// # Errors
+/// Where the ledger cannot be read or written; a step that cannot be undone is no error but reported.
+pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrupt> {
+    let snapshot = run.lease.ledger().snapshot().await?;
+    let mut report = Undone::default();
+    let by_this_run = |row: &&MigrationRow| {
+        let touched = row.state == State::Applied || row.state.is_partial();
+        row.run == run.id && touched
+    };
+    let mut migrations: Vec<_> = snapshot.migrations.values().filter(by_this_run).collect();
+    migrations.sort_by(|a, b| compare_ids(&b.id, &a.id));
+    for (position, row) in migrations.iter().enumerate() {
+        match undo(run, row, deadline).await {
+            Ok(()) => report.undone.push(format!("migration {}", row.id)),
+            Err(Interrupt::LeaseLost(why)) => return Err(Interrupt::LeaseLost(why)),
+            Err(interrupt) => {
+                report.left.push(format!("migration {}: {interrupt}", row.id));
+                let older = migrations[position + 1..].iter();
+                report.left.extend(older.map(|row| {
+                    format!("migration {}: it came before one that could not be undone", row.id)
+                }));
+                break;
+            }
+        }
+    }
+    let data_is_back = report.left.is_empty();
+    for row in snapshot.tables.values().filter(|row| row.run == run.id && row.declaration.is_none()) {
+        if row.origin != Origin::Created {
+            continue;
+        }
+        if !data_is_back {
+            report.left.push(format!("table {}: a migration in it could not be undone", row.name));
+            continue;
+        }
+        match take_back_table(run, row, deadline).await {
+            Ok(true) => report.undone.push(format!("table {}", row.name)),
+            Ok(false) => report.left.push(format!("table {}: it holds items already", row.name)),
+            Err(Interrupt::LeaseLost(why)) => return Err(Interrupt::LeaseLost(why)),
+            Err(interrupt) => report.left.push(format!("table {}: {interrupt}", row.name)),
+        }
+    }
+    Ok(report)
+}
+
+/// Undoes one migration by its own way back.
+async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<(), Interrupt> {
+    let migration = run.migrator.get(&row.id);
+    let Some((migration, work)) = migration.and_then(|m| Some((m, m.undo.as_ref()?))) else {
+        return Err(Interrupt::Failed(format!("it is {} and has no way back", row.state)));
+    };
+    if deadline.passed() {
+        return Err(Interrupt::OutOfTime("undoing it is not begun".to_owned()));
+    }
+    let spec = migration.spec();
+    tracing::info!(migration = row.id, "undoing");
+    let row = run.lease.record(row, Event::Undo, Detail::default()).await?;
+    let cx = context(run, &spec, Direction::Down, deadline);
+    match perform(work, cx, spec.idempotent).await {
+        Ok(counts) => {
+            let counts = counts.map(|counts| (counts.read, counts.changed));
+            let detail = Detail { counts, ..Detail::default() };
+            run.lease.record(&row, Event::UndoSucceed, detail).await?;
+            run.lease.forget_checkpoints(&checkpoint_prefix(&spec.id)).await?;
+            tracing::info!(migration = row.id, "undone");
+            Ok(())
+        }
+        Err(Interrupt::LeaseLost(why)) => Err(Interrupt::LeaseLost(why)),
+        Err(interrupt) => {
+            let error = interrupt.to_string();
+            let detail = Detail { error: Some(&error), ..Detail::default() };
+            run.lease.record(&row, Event::UndoFail, detail).await?;
+            Err(Interrupt::Failed(format!("undoing it failed: {error}")))
+        }
+    }
+}
+
+/// Deletes a table that this run made, if it is still empty; `false` where it is not.
+async fn take_back_table(run: &Run, row: &TableRow, deadline: Deadline) -> Result<bool, Interrupt> {
+    let name = &row.name;
+    run.lease.check()?;
+    if !delete_if_empty(&run.dynamo, name, row.table_id.as_deref(), deadline).await? {
+        return Ok(false);
+    }
+    run.lease.write(vec![RowWrite::Delete(entry::table(name))]).await?;
+    Ok(true)
+}
+
+/// Takes back a table that a run made after it had lost its lease: whoever holds it now does not know of it.
+pub(crate) async fn take_back_late_table(dynamo: &Dynamo, name: &str, deadline: Deadline) {
+    match delete_if_empty(dynamo, name, None, deadline).await {
+        Ok(true) => tracing::warn!(table = name, "made too late, taken back"),
+        Ok(false) => tracing::error!(table = name, "made too late, and not empty: it stays"),
+        Err(error) => tracing::error!(table = name, %error, "made too late, could not be taken back"),
+    }
+}
+
+/// Deletes a table with this identity, if it is still empty; one that is gone counts as deleted.
+async fn delete_if_empty(
+    dynamo: &Dynamo,
+    name: &str,
+    id: Option<&str>,
+    deadline: Deadline,
+) -> Result<bool, Interrupt> {
+    let Some(found) = patiently(|| dynamo.describe_table(name)).await? else { return Ok(true) };
+    let is_another = id.is_some() && found.id.as_deref() != id;
+    if is_another || !patiently(|| dynamo.is_empty(name)).await? {
+        return Ok(false);
+    }
+    if found.table.deletion_protection == Some(true) {
+        patiently(|| dynamo.set_deletion_protection(name, false)).await?;
+    }
+    delete_and_wait(dynamo, name, deadline).await?;
+    Ok(true)
+}

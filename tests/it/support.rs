@@ -1,0 +1,285 @@
+//! What the integration tests run on: the embedded engine, a receiver for the answers, and requests as CloudFormation sends them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Value, json};
+use tablewright::answer::Sender;
+use tablewright::deadline::Deadline;
+use tablewright::dynamo::Dynamo;
+use tablewright::handler::{Handler, Invocation};
+use tablewright::request::{AllowedHosts, NotARequest};
+use tablewright::{Migration, Migrator};
+use wiremock::matchers::any;
+use wiremock::{MockServer, ResponseTemplate};
+
+pub(crate) const STACK: &str =
+    "arn:aws:cloudformation:eu-west-1:111122223333:stack/Shop/6f1d2c80-8c1e-11f0-9b5a-0a58a9feac02";
+pub(crate) const SCOPE: &str = "6f1d2c80-8c1e-11f0-9b5a-0a58a9feac02/Data";
+pub(crate) const PHYSICAL_ID: &str = "tablewright:6f1d2c80-8c1e-11f0-9b5a-0a58a9feac02:Data:1";
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// One stack: an engine of its own and the receiver of its answers.
+pub(crate) struct Stack {
+    pub(crate) client: Client,
+    pub(crate) endpoint: String,
+    pub(crate) receiver: MockServer,
+    requests: AtomicU64,
+}
+
+/// A body that CloudFormation got.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer(pub(crate) Value);
+
+impl Answer {
+    pub(crate) fn status(&self) -> &str {
+        self.0["Status"].as_str().unwrap()
+    }
+
+    pub(crate) fn reason(&self) -> &str {
+        self.0["Reason"].as_str().unwrap_or_default()
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_success(self) -> Self {
+        assert_eq!(self.status(), "SUCCESS", "{}", self.reason());
+        self
+    }
+
+    /// Asserts that the request failed and that the reason says each of `parts`.
+    #[track_caller]
+    pub(crate) fn expect_failure(self, parts: &[&str]) -> Self {
+        assert_eq!(self.status(), "FAILED", "{}", self.0);
+        for part in parts {
+            assert!(self.reason().contains(part), "{part:?} is not in: {}", self.reason());
+        }
+        self
+    }
+}
+
+impl Stack {
+    pub(crate) async fn start() -> Self {
+        let receiver = MockServer::start().await;
+        wiremock::Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&receiver).await;
+        Self::with_receiver(receiver).await
+    }
+
+    pub(crate) async fn with_receiver(receiver: MockServer) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let database = dynoxide::Database::memory().unwrap();
+        tokio::spawn(dynoxide::server::serve_on(listener, database));
+        Self { client: client(&endpoint), endpoint, receiver, requests: AtomicU64::new(0) }
+    }
+
+    /// A function with these migrations.
+    pub(crate) fn function(&self, migrations: Vec<Migration>) -> Handler {
+        self.function_on(Dynamo::new(self.client.clone()), migrations)
+    }
+
+    pub(crate) fn function_on(&self, dynamo: Dynamo, migrations: Vec<Migration>) -> Handler {
+        let builder = migrations.into_iter().fold(Migrator::builder(), |builder, migration| {
+            builder.migration(migration)
+        });
+        let migrator = Arc::new(builder.build().unwrap());
+        Handler::new(dynamo, migrator, AllowedHosts::parse("127.0.0.1"), Sender::new().unwrap())
+    }
+
+    /// An event with ids of its own.
+    pub(crate) fn event(&self, kind: &str, properties: &Value, old: Option<&Value>) -> Value {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let mut event = json!({
+            "RequestType": kind,
+            "RequestId": format!("request-{number}"),
+            "ResponseURL": format!("{}/answer/{number}?X-Amz-Signature=deadbeef", self.receiver.uri()),
+            "StackId": STACK,
+            "LogicalResourceId": "Data",
+            "ResourceType": "Custom::DynamoDBTables",
+            "ResourceProperties": properties,
+        });
+        if kind != "Create" {
+            event["PhysicalResourceId"] = json!(PHYSICAL_ID);
+        }
+        if let Some(old) = old {
+            event["OldResourceProperties"] = old.clone();
+        }
+        event
+    }
+
+    pub(crate) async fn create(&self, function: &Handler, properties: &Value) -> Answer {
+        self.send(function, &self.event("Create", properties, None)).await
+    }
+
+    pub(crate) async fn update(&self, function: &Handler, new: &Value, old: &Value) -> Answer {
+        self.send(function, &self.event("Update", new, Some(old))).await
+    }
+
+    pub(crate) async fn delete(&self, function: &Handler, properties: &Value) -> Answer {
+        self.send(function, &self.event("Delete", properties, None)).await
+    }
+
+    /// Sends an event and returns the one answer to it.
+    #[track_caller]
+    pub(crate) fn send(&self, function: &Handler, event: &Value) -> impl Future<Output = Answer> {
+        let (function, event) = (function.clone(), event.clone());
+        async move {
+            deliver(&function, &event, Duration::from_secs(60)).await.unwrap();
+            let answers = self.answers_to(&event).await;
+            assert_eq!(answers.len(), 1, "answers: {answers:?}");
+            answers.into_iter().next().unwrap()
+        }
+    }
+
+    /// All answers to an event, with what the protocol asks of each checked.
+    pub(crate) async fn answers_to(&self, event: &Value) -> Vec<Answer> {
+        let url = event["ResponseURL"].as_str().unwrap();
+        let requests = self.receiver.received_requests().await.unwrap();
+        let sent = requests.into_iter().filter(|request| request.url.as_str() == url);
+        sent.map(|request| {
+            assert_eq!(request.method.as_str(), "PUT");
+            assert_eq!(request.headers["content-type"], "");
+            assert!(request.body.len() <= 4096);
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            for id in ["StackId", "RequestId", "LogicalResourceId"] {
+                assert_eq!(body[id], event[id]);
+            }
+            assert_eq!(body["PhysicalResourceId"], PHYSICAL_ID);
+            Answer(body)
+        })
+        .collect()
+    }
+
+    // What is there.
+
+    pub(crate) async fn tables(&self) -> Vec<String> {
+        self.client.list_tables().send().await.unwrap().table_names.unwrap_or_default()
+    }
+
+    pub(crate) async fn describe(&self, table: &str) -> aws_sdk_dynamodb::types::TableDescription {
+        self.client.describe_table().table_name(table).send().await.unwrap().table.unwrap()
+    }
+
+    pub(crate) async fn indexes(&self, table: &str) -> Vec<String> {
+        let described = self.describe(table).await;
+        let names = described.global_secondary_indexes().iter().flat_map(|index| &index.index_name);
+        let mut names: Vec<_> = names.cloned().collect();
+        names.sort();
+        names
+    }
+
+    pub(crate) async fn put(&self, table: &str, item: Item) {
+        self.client.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
+    }
+
+    /// All items, in the order of their keys.
+    pub(crate) async fn items(&self, table: &str) -> Vec<Item> {
+        let pages = self.client.scan().table_name(table).into_paginator().items().send();
+        let mut items: Vec<Item> = pages.collect::<Result<_, _>>().await.unwrap();
+        let key = |item: &Item| format!("{:?} {:?}", item.get("pk"), item.get("id"));
+        items.sort_by_key(key);
+        items
+    }
+
+    /// The ledger's rows of this stack's resource by sort key.
+    pub(crate) async fn ledger(&self) -> HashMap<String, Item> {
+        let items = self.items("tablewright-ledger").await;
+        let ours = items.into_iter().filter(|row| row["scope"] == text(SCOPE));
+        ours.map(|row| (row["entry"].as_s().unwrap().clone(), row)).collect()
+    }
+
+    /// States of the migrations, in order, as `0001_a applied`.
+    pub(crate) async fn migrations(&self) -> Vec<String> {
+        let rows = self.ledger().await;
+        let rows = rows.iter().filter_map(|(entry, row)| {
+            let id = entry.strip_prefix("migration#")?;
+            Some(format!("{id} {}", row["state"].as_s().unwrap()))
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort();
+        rows
+    }
+}
+
+/// Delivers an event once.
+pub(crate) async fn deliver(
+    function: &Handler,
+    event: &Value,
+    time: Duration,
+) -> Result<Value, NotARequest> {
+    static INVOCATIONS: AtomicU64 = AtomicU64::new(0);
+    let invocation = Invocation {
+        id: format!("invocation-{}", INVOCATIONS.fetch_add(1, Ordering::Relaxed)),
+        deadline: Deadline::after(time),
+        log_stream: String::new(),
+    };
+    function.handle(event.clone(), invocation).await
+}
+
+pub(crate) fn client(endpoint: &str) -> Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+        .build();
+    Client::from_conf(config)
+}
+
+pub(crate) fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+pub(crate) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(crate) fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
+    attributes.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+/// The declaration of one table with a string key `pk`.
+pub(crate) fn table(name: &str) -> Value {
+    json!({
+        "TableName": name,
+        "KeySchema": [{ "AttributeName": "pk", "KeyType": "HASH" }],
+        "AttributeDefinitions": [{ "AttributeName": "pk", "AttributeType": "S" }],
+        "BillingMode": "PAY_PER_REQUEST",
+    })
+}
+
+/// Adds a global index on one string attribute, whose type it declares.
+pub(crate) fn with_index(mut table: Value, name: &str, attribute: &str) -> Value {
+    push(&mut table["AttributeDefinitions"], json!({ "AttributeName": attribute, "AttributeType": "S" }));
+    push(
+        &mut table["GlobalSecondaryIndexes"],
+        json!({
+            "IndexName": name,
+            "KeySchema": [{ "AttributeName": attribute, "KeyType": "HASH" }],
+            "Projection": { "ProjectionType": "ALL" },
+        }),
+    );
+    table
+}
+
+fn push(list: &mut Value, element: Value) {
+    if list.is_null() {
+        *list = json!([]);
+    }
+    list.as_array_mut().unwrap().push(element);
+}
+
+/// Sets one property of a table.
+pub(crate) fn with(mut table: Value, property: &str, value: Value) -> Value {
+    table[property] = value;
+    table
+}
+
+pub(crate) fn properties(tables: &[Value]) -> Value {
+    json!({ "ServiceToken": "arn:aws:lambda:eu-west-1:111122223333:function:F", "Tables": tables })
+}
