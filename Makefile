@@ -46,10 +46,11 @@ test: ## Run the unit, integration and documentation tests
 	cargo test
 
 .PHONY: check
-check: deny ## Check format, lints, documentation and dependencies; what CI refuses, this refuses
+check: ## Check format, lints, documentation and dependencies, the quickest first
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps
+	$(MAKE) --no-print-directory deny
 
 .PHONY: deny
 deny: $(CARGO_DENY) ## Check the dependencies' licences, origins and versions

@@ -130,7 +130,7 @@ pub enum SendError {
     #[error("the answer was refused with HTTP status {0}; CloudFormation waits until its ServiceTimeout")]
     Refused(u16),
     /// It could not be delivered.
-    #[error("the answer could not be delivered in {TRIES} tries: {0}; check the route to S3 (a VPC needs a gateway endpoint)")]
+    #[error("the answer could not be delivered: {0}; check the route to S3 (a VPC needs a gateway endpoint)")]
     Undelivered(String),
 }
 

@@ -144,7 +144,11 @@ async fn scan_pages(
         })
         .await?;
         let read = page.items.len();
-        let changed = write_page(job, keys, page.items).await?;
+        let (changed, failure) = write_page(job, keys, page.items).await;
+        if let Some(interrupt) = failure {
+            positions.count(segment, read, changed);
+            return Err(interrupt);
+        }
         start = page.next;
         let done = start.is_none();
         positions.advance(job, segment, start.clone(), read, changed).await?;
@@ -155,18 +159,16 @@ async fn scan_pages(
     Ok(())
 }
 
-/// Transforms and writes the items of a page; returns, with every write acknowledged, how many changed.
+/// Transforms and writes the items of a page; returns, with every write acknowledged, how many changed and what
+/// went wrong first.
 async fn write_page(
     job: &Job<'_>,
     keys: &[String],
     items: Vec<WireItem>,
-) -> Result<usize, Interrupt> {
+) -> (usize, Option<Interrupt>) {
     let items = items.into_iter().map(Item::from);
     let writes: Vec<_> = items.map(|item| write::apply(job, keys, item)).collect();
     let outcomes: Vec<_> = stream::iter(writes).buffer_unordered(WRITES).collect().await;
-    let mut changed = 0;
-    for outcome in outcomes {
-        changed += usize::from(outcome?);
-    }
-    Ok(changed)
+    let changed = outcomes.iter().filter(|outcome| matches!(outcome, Ok(true))).count();
+    (changed, outcomes.into_iter().find_map(Result::err))
 }

@@ -1,7 +1,7 @@
 //! The Lambda entry point: reads the environment, builds the clients, and polls the runtime.
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
@@ -31,7 +31,7 @@ pub async fn run(migrator: Migrator) -> Result<(), Error> {
     let serve = |event: LambdaEvent<Value>| async move {
         let invocation = Invocation {
             id: event.context.request_id.clone(),
-            deadline: deadline(event.context.deadline()),
+            deadline: deadline(event.context.deadline),
             log_stream: event.context.env_config.log_stream.clone(),
         };
         Box::pin(handler.handle(event.payload, invocation)).await.map_err(Error::from)
@@ -58,7 +58,15 @@ async fn client() -> aws_sdk_dynamodb::Client {
 }
 
 /// Turns Lambda's wall-clock deadline into one of the process's own clock.
-fn deadline(at: std::time::SystemTime) -> Deadline {
-    let at = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Deadline::after(at.saturating_sub(Duration::from_millis(clock::now_ms())))
+///
+/// `cargo lambda watch` sends the length of an invocation where Lambda sends the moment of its end.
+fn deadline(deadline_ms: u64) -> Deadline {
+    const LONGEST: Duration = Duration::from_secs(24 * 3600);
+    let given = Duration::from_millis(deadline_ms);
+    let left = if given < LONGEST {
+        given
+    } else {
+        given.saturating_sub(Duration::from_millis(clock::now_ms()))
+    };
+    Deadline::after(left)
 }

@@ -124,7 +124,6 @@ const CONTROL_ACTIONS = [
   'TagResource',
   'UntagResource',
   'UpdateContinuousBackups',
-  'UpdateTable',
   'UpdateTimeToLive',
 ].map((action) => `dynamodb:${action}`);
 

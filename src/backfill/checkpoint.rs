@@ -72,6 +72,13 @@ impl Positions {
         self.lock().iter().fold(Counts::default(), add)
     }
 
+    /// Counts a page that a segment did not get past.
+    pub(super) fn count(&self, segment: u32, read: usize, changed: usize) {
+        let row = &mut self.lock()[segment as usize].row;
+        row.read += read as u64;
+        row.changed += changed as u64;
+    }
+
     /// Moves a segment on and saves its position when that is due.
     pub(super) async fn advance(
         &self,
@@ -81,13 +88,12 @@ impl Positions {
         read: usize,
         changed: usize,
     ) -> Result<(), Interrupt> {
+        self.count(segment, read, changed);
         let due = {
             let mut rows = self.lock();
             let position = &mut rows[segment as usize];
             position.row.done = last_key.is_none();
             position.row.last_key = last_key;
-            position.row.read += read as u64;
-            position.row.changed += changed as u64;
             position.dirty = true;
             let due = position.saved_at.elapsed() >= SAVE_EVERY;
             if due {

@@ -101,7 +101,7 @@ class Cloud:
             self._process.wait()
         self._process.stdin.close()
 
-    def _start(self) -> subprocess.Popen:
+    def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, str(LAUNCHER), "--with-parent"]
         command += ["--port", str(self.port), "--trace", str(self._trace)]
         environment = {

@@ -1,0 +1,99 @@
+//! The whole life of a stack on this machine: create, update, a failing update, its rollback, delete.
+//!
+//! It starts an embedded DynamoDB and a receiver for the answers, runs the function of `examples/functions.rs` under the
+//! Lambda runtime protocol with `cargo lambda watch`, sends it the events of `events/`, and shows what CloudFormation
+//! and the database see. With `serve` it starts the first two alone, for events sent by hand.
+#![expect(clippy::disallowed_methods, reason = "the demo looks at the engine directly")]
+#![allow(clippy::print_stdout, reason = "showing is what it is for")]
+
+mod cloud;
+mod function;
+mod show;
+
+use std::error::Error;
+
+use cloud::Cloud;
+use function::Function;
+
+/// Where the events of `events/` send their answers.
+const ANSWERS: &str = "127.0.0.1:9010";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    if std::env::args().nth(1).as_deref() == Some("serve") {
+        return serve().await;
+    }
+    let cloud = Cloud::start("127.0.0.1:0", "127.0.0.1:0").await?;
+    let mut function = Function::start(&cloud).await?;
+    let story = tell(&cloud, &mut function).await;
+    function.stop();
+    story?;
+    show::title("done", "everything that was started has been stopped");
+    Ok(())
+}
+
+async fn tell(cloud: &Cloud, function: &mut Function) -> Result<(), Box<dyn Error>> {
+    show::title("events/create.json", "a new stack: tables are made; a fresh database runs no migration");
+    step(cloud, function, "create", "SUCCESS").await?;
+    cloud.seed(include_str!("../items.json")).await?;
+    show::note("the application writes its first items (examples/items.json)");
+    show::tables(cloud).await?;
+
+    show::title("events/update.json", "a deploy with one more index and the migration 0002_customer_tiers");
+    step(cloud, function, "update", "SUCCESS").await?;
+    show::tables(cloud).await?;
+    let before = cloud.items("orders").await?;
+
+    show::title(
+        "events/update-failing.json",
+        "a deploy with the migration 0003_order_totals, which meets an order whose total is \"12,5O\"",
+    );
+    step(cloud, function, "update-failing", "FAILED").await?;
+    show::tables(cloud).await?;
+    if cloud.items("orders").await? != before {
+        return Err("the failed migration left changed items behind".into());
+    }
+    show::note("every order is as it was before");
+
+    show::title("events/rollback.json", "CloudFormation takes the failed update back");
+    step(cloud, function, "rollback", "SUCCESS").await?;
+
+    show::title("events/delete.json", "the stack is deleted; tables stay unless their RemovalPolicy says otherwise");
+    step(cloud, function, "delete", "SUCCESS").await?;
+    show::tables(cloud).await?;
+    Ok(())
+}
+
+/// Sends one event and shows everything that comes of it.
+async fn step(
+    cloud: &Cloud,
+    function: &mut Function,
+    event: &str,
+    expected: &str,
+) -> Result<(), Box<dyn Error>> {
+    let event = cloud.event(event)?;
+    let log = function.invoke(&event).await?;
+    show::log(&log);
+    let answer = cloud.answer_to(&event).await.ok_or("no answer came")?;
+    show::answer(&answer);
+    show::ledger(cloud).await?;
+    if answer["Status"] != expected {
+        return Err(format!("expected {expected}, see the answer above").into());
+    }
+    Ok(())
+}
+
+async fn serve() -> Result<(), Box<dyn Error>> {
+    let cloud = Cloud::start("127.0.0.1:8000", ANSWERS).await?;
+    show::note(&format!("DynamoDB on {}; answers go to http://{ANSWERS}; Ctrl-C ends", cloud.endpoint));
+    let mut seen = 0;
+    loop {
+        for answer in cloud.answers_since(&mut seen).await {
+            show::answer(&answer);
+        }
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+            () = tokio::time::sleep(std::time::Duration::from_millis(200)) => {}
+        }
+    }
+}
