@@ -35,10 +35,10 @@ help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: tools
-tools: $(PYTHON_TOOLS) $(NODE_TOOLS) ## Install cargo-lambda, zig, the local cloud and the CDK into the checkout
+tools: $(PYTHON_TOOLS) $(NODE_TOOLS) ## Install cargo-lambda, zig, the local cloud and the CDK here
 
 .PHONY: demo
-demo: $(PYTHON_TOOLS) ## Show the whole life of a stack on this machine: create, update, failure, rollback, delete
+demo: $(PYTHON_TOOLS) ## Show the whole life of a stack, from create to delete, on this machine
 	cargo run --example demo
 
 .PHONY: test
@@ -56,7 +56,7 @@ check: ## Check format, lints, documentation and dependencies, the quickest firs
 deny: $(CARGO_DENY) ## Check the dependencies' licences, origins and versions
 	cargo deny --locked check bans licenses sources
 
-# Apart from `check`: its result changes with the advisory database, which it fetches, not with the code.
+# Apart from `check`: its result changes with the database that it fetches, not with the code.
 .PHONY: advisories
 advisories: $(CARGO_DENY) ## Check the dependencies for known vulnerabilities (needs the network)
 	cargo deny --locked check advisories
@@ -65,7 +65,7 @@ LAMBDA_BUILD = cargo lambda build --locked --release --bin bootstrap --lambda-di
 
 # The binary comes last, so that it is the one of arm64, the construct's default.
 .PHONY: build
-build: $(PYTHON_TOOLS) ## Build the Lambda function for arm64 and x86-64, as zip files and as a binary
+build: $(PYTHON_TOOLS) ## Build the Lambda function for arm64 and x86-64, zipped
 	$(LAMBDA_BUILD) --x86-64 --output-format zip
 	mv "$(LAMBDA_DIR)/bootstrap/bootstrap.zip" "$(LAMBDA_DIR)/bootstrap-x86_64.zip"
 	$(LAMBDA_BUILD) --arm64 --output-format zip
@@ -73,14 +73,18 @@ build: $(PYTHON_TOOLS) ## Build the Lambda function for arm64 and x86-64, as zip
 	$(LAMBDA_BUILD) --arm64 --output-format binary
 	@wc -c "$(LAMBDA_DIR)"/bootstrap-*.zip "$(LAMBDA_DIR)/bootstrap/bootstrap"
 
-# Dummy credentials and a local endpoint, so that nothing reaches a real account unless the caller names one.
+.PHONY: serve
+serve: ## Run a DynamoDB and a receiver of answers for `make watch` and `make invoke`
+	cargo run --example demo -- serve
+
+# Dummy credentials and the endpoint of `make serve`: no real account unless the caller names one.
 .PHONY: watch
 watch: export AWS_ACCESS_KEY_ID ?= local
 watch: export AWS_SECRET_ACCESS_KEY ?= local
 watch: export AWS_REGION ?= eu-west-1
 watch: export AWS_ENDPOINT_URL ?= http://127.0.0.1:8000
 watch: export TABLEWRIGHT_RESPONSE_HOSTS ?= 127.0.0.1,localhost
-watch: $(PYTHON_TOOLS) ## Run FUNCTION as a local Lambda on PORT, against AWS_ENDPOINT_URL; rebuild it on changes
+watch: $(PYTHON_TOOLS) ## Run FUNCTION as a local Lambda on PORT; rebuild it on changes
 	cargo lambda watch $(if $(filter bootstrap,$(FUNCTION)),--bin,--example) "$(FUNCTION)" \
 		--invoke-address 127.0.0.1 --invoke-port "$(PORT)"
 
@@ -102,9 +106,9 @@ e2e: tools ## Deploy the demo app with the real CDK command line to a cloud on t
 .PHONY: clean
 clean: ## Remove what the other targets made, the tools excepted
 	cargo clean
-	rm -rf .e2e infra/build infra/cdk.out
+	rm -rf .e2e infra/build infra/cdk.out "$(LAMBDA_DIR)"
 
-# Unoptimised: it compiles in half the time and a check takes no longer than a second.
+# Unoptimised: it compiles much faster so, and a check takes two seconds all the same.
 $(CARGO_DENY):
 	cargo install --locked --debug --root "$(TOOLS)" "cargo-deny@$(CARGO_DENY_VERSION)"
 	touch "$@"

@@ -175,12 +175,9 @@ impl Dynamo {
             Capacity::Provisioned(throughput) => request
                 .billing_mode(sdk::BillingMode::Provisioned)
                 .provisioned_throughput(convert::throughput_request(throughput)),
-            Capacity::OnDemand(limits) => {
-                let limits = (limits != Limits::default()).then(|| convert::limits_request(limits));
-                request
-                    .billing_mode(sdk::BillingMode::PayPerRequest)
-                    .set_on_demand_throughput(limits)
-            }
+            Capacity::OnDemand(limits) => request
+                .billing_mode(sdk::BillingMode::PayPerRequest)
+                .set_on_demand_throughput(convert::first_limits_request(limits)),
         };
         if let Some(stream) = table.stream.filter(|stream| *stream != Stream::Off) {
             request = request.stream_specification(convert::stream_request(stream));
@@ -220,12 +217,9 @@ impl Dynamo {
                 .billing_mode(sdk::BillingMode::Provisioned)
                 .provisioned_throughput(convert::throughput_request(throughput))
                 .set_global_secondary_index_updates(index_capacities(indexes)),
-            Capacity::OnDemand(limits) => {
-                let limits = (limits != Limits::default()).then(|| convert::limits_request(limits));
-                request
-                    .billing_mode(sdk::BillingMode::PayPerRequest)
-                    .set_on_demand_throughput(limits)
-            }
+            Capacity::OnDemand(limits) => request
+                .billing_mode(sdk::BillingMode::PayPerRequest)
+                .set_on_demand_throughput(convert::first_limits_request(limits)),
         };
         self.update(name, request).await
     }

@@ -194,6 +194,15 @@ pub enum Capacity {
     Provisioned(Throughput),
 }
 
+impl Capacity {
+    /// Whether going from this live capacity to `wanted` takes a change. Zero units cannot be provisioned: an engine
+    /// that reports them does not keep the figure.
+    #[must_use]
+    pub fn differs_from(&self, wanted: Self) -> bool {
+        *self != Self::Provisioned(Throughput { read: 0, write: 0 }) && *self != wanted
+    }
+}
+
 impl fmt::Display for Capacity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

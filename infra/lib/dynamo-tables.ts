@@ -124,6 +124,7 @@ const CONTROL_ACTIONS = [
   'TagResource',
   'UntagResource',
   'UpdateContinuousBackups',
+  'UpdateTable',
   'UpdateTimeToLive',
 ].map((action) => `dynamodb:${action}`);
 

@@ -229,7 +229,16 @@ pub(super) fn throughput_request(throughput: Throughput) -> sdk::ProvisionedThro
         .expect(COMPLETE)
 }
 
-/// Limits as DynamoDB wants them: -1 takes a limit away, leaving both out is a server error.
+/// Limits of something new: what has none is left out.
+pub(super) fn first_limits_request(limits: Limits) -> Option<sdk::OnDemandThroughput> {
+    let request = sdk::OnDemandThroughput::builder()
+        .set_max_read_request_units(limits.read.map(signed))
+        .set_max_write_request_units(limits.write.map(signed))
+        .build();
+    (limits != Limits::default()).then_some(request)
+}
+
+/// Limits in place of others: -1 takes one away, and leaving both out is a server error.
 pub(super) fn limits_request(limits: Limits) -> sdk::OnDemandThroughput {
     let figure = |n: Option<u64>| n.map_or(-1, signed);
     sdk::OnDemandThroughput::builder()
@@ -332,8 +341,9 @@ macro_rules! with_capacity {
             Capacity::Provisioned(throughput) => {
                 $builder.provisioned_throughput(throughput_request(throughput))
             }
-            Capacity::OnDemand(limits) if limits == Limits::default() => $builder,
-            Capacity::OnDemand(limits) => $builder.on_demand_throughput(limits_request(limits)),
+            Capacity::OnDemand(limits) => {
+                $builder.set_on_demand_throughput(first_limits_request(limits))
+            }
         }
     };
 }

@@ -21,7 +21,7 @@ use crate::schema::Table;
 /// Tables that are changed at the same time; DynamoDB throttles control-plane calls beyond a handful.
 const CONCURRENCY: usize = 5;
 /// How long a settled table may go on showing the state before a change that was accepted.
-const TAKES_EFFECT: Duration = Duration::from_secs(60);
+const TAKES_EFFECT: Duration = Duration::from_secs(30);
 const POLL_FIRST: Duration = Duration::from_millis(100);
 const POLL_LAST: Duration = Duration::from_secs(5);
 

@@ -137,7 +137,8 @@ impl TableStep {
     pub fn is_done(&self, live: &Table) -> bool {
         let index_capacities = |indexes: &BTreeMap<String, Capacity>| {
             let done = |(name, capacity): (&String, &Capacity)| {
-                live.global_indexes.get(name).is_none_or(|index| index.capacity == *capacity)
+                let index = live.global_indexes.get(name);
+                index.is_none_or(|index| !index.capacity.differs_from(*capacity))
             };
             indexes.iter().all(done)
         };
@@ -464,7 +465,7 @@ fn capacity(want: &Table, live: &Table, steps: &mut Vec<TableStep>) {
         }
         (Capacity::Provisioned(from), Capacity::Provisioned(to)) => {
             let changed = staying
-                .filter(|(name, index)| live.global_indexes[*name].capacity != index.capacity)
+                .filter(|(name, index)| live.global_indexes[*name].capacity.differs_from(index.capacity))
                 .map(|(name, index)| (name.clone(), index.capacity));
             let indexes: BTreeMap<_, _> = changed.collect();
             let table = (from != to).then_some(to);

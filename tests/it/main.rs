@@ -4,3 +4,5 @@
 mod support;
 
 mod deploys;
+mod migrations;
+mod rollbacks;

@@ -288,3 +288,75 @@ pub(crate) fn with(mut table: Value, property: &str, value: Value) -> Value {
 pub(crate) fn properties(tables: &[Value]) -> Value {
     json!({ "ServiceToken": "arn:aws:lambda:eu-west-1:111122223333:function:F", "Tables": tables })
 }
+
+impl Stack {
+    pub(crate) async fn create_foreign_table(&self, name: &str, tags: &[(&str, &str)]) {
+        use aws_sdk_dynamodb::types::{
+            AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, Tag,
+        };
+        let key = KeySchemaElement::builder().attribute_name("pk").key_type(KeyType::Hash);
+        let kind = ScalarAttributeType::S;
+        let attribute = AttributeDefinition::builder().attribute_name("pk").attribute_type(kind);
+        let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build().unwrap());
+        let request = self
+            .client
+            .create_table()
+            .table_name(name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .key_schema(key.build().unwrap())
+            .attribute_definitions(attribute.build().unwrap())
+            .set_tags(Some(tags.collect()));
+        request.send().await.unwrap();
+        self.describe(name).await;
+    }
+
+    pub(crate) async fn tags(&self, table: &str) -> HashMap<String, String> {
+        let arn = self.describe(table).await.table_arn.unwrap();
+        let tags = self.client.list_tags_of_resource().resource_arn(arn).send().await.unwrap();
+        tags.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()
+    }
+
+    /// The attribute by which items expire.
+    pub(crate) async fn time_to_live(&self, table: &str) -> Option<String> {
+        let ttl = self.client.describe_time_to_live().table_name(table).send().await.unwrap();
+        ttl.time_to_live_description?.attribute_name
+    }
+
+    /// What can be set on a table, in one line.
+    pub(crate) async fn show(&self, table: &str) -> String {
+        let described = self.describe(table).await;
+        let mode = described.billing_mode_summary.as_ref().and_then(|mode| mode.billing_mode.clone());
+        let mode = mode.map_or("PROVISIONED".to_owned(), |mode| mode.to_string());
+        let is_provisioned = mode == "PROVISIONED";
+        let units = |throughput: Option<&aws_sdk_dynamodb::types::ProvisionedThroughputDescription>| {
+            let throughput = throughput.unwrap();
+            let (read, write) = (throughput.read_capacity_units, throughput.write_capacity_units);
+            format!("{}/{}", read.unwrap(), write.unwrap())
+        };
+        let mut shown = vec![mode];
+        if is_provisioned {
+            shown.push(units(described.provisioned_throughput.as_ref()));
+        }
+        for index in described.global_secondary_indexes() {
+            let name = index.index_name.clone().unwrap();
+            shown.push(match is_provisioned {
+                true => format!("{name}:{}", units(index.provisioned_throughput.as_ref())),
+                false => name,
+            });
+        }
+        let limit = described.on_demand_throughput.and_then(|limits| limits.max_read_request_units);
+        shown.extend(limit.filter(|limit| *limit > 0).map(|limit| format!("max={limit}")));
+        let stream = described.stream_specification.filter(|stream| stream.stream_enabled);
+        let view = stream.and_then(|stream| stream.stream_view_type);
+        shown.extend(view.map(|view| format!("stream={view}")));
+        let class = described.table_class_summary.and_then(|summary| summary.table_class);
+        shown.extend(class.map(|class| class.to_string()).filter(|class| class != "STANDARD"));
+        shown.extend(self.time_to_live(table).await.map(|name| format!("ttl={name}")));
+        if described.deletion_protection_enabled == Some(true) {
+            shown.push("protected".to_owned());
+        }
+        let tags = self.tags(table).await.into_keys().filter(|key| !key.starts_with("tablewright:"));
+        shown.extend(tags.map(|key| format!("tag={key}")));
+        shown.join(" ")
+    }
+}

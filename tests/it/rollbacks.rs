@@ -1,0 +1,175 @@
+//! What a failing request takes back, and what CloudFormation's rollback finds.
+
+use serde_json::{Value, json};
+use tablewright::{Change, Item, Migration, MigrationError};
+
+use crate::support::{Stack, item, properties, table, text, with_index};
+
+/// Adds the attribute `name`, and takes it away again on the way back.
+fn marking(id: &'static str, name: &'static str) -> Migration {
+    let up = move |mut item: Item| {
+        item.set_text(name, "x");
+        Ok(Change::Update(item))
+    };
+    let down = move |mut item: Item| {
+        item.remove(name);
+        Ok(Change::Update(item))
+    };
+    Migration::backfill(id, "orders", up).down_items(down)
+}
+
+/// Adds the attribute `name` to some items, then fails.
+fn failing(id: &'static str, name: &'static str) -> Migration {
+    let up = move |mut item: Item| {
+        if item.text("pk")? == "poison" {
+            return Err(MigrationError::new("cannot be handled"));
+        }
+        item.set_text(name, "x");
+        Ok(Change::Update(item))
+    };
+    Migration::backfill(id, "orders", up)
+}
+
+async fn filled() -> (Stack, Value) {
+    let stack = Stack::start().await;
+    let declared = properties(&[table("orders")]);
+    stack.create(&stack.function(vec![]), &declared).await.expect_success();
+    for pk in ["1", "2", "3", "poison"] {
+        stack.put("orders", item([("pk", text(pk))])).await;
+    }
+    (stack, declared)
+}
+
+async fn attributes(stack: &Stack) -> Vec<String> {
+    let items = stack.items("orders").await;
+    let names = items.iter().flat_map(|item| item.keys().cloned());
+    let names: std::collections::BTreeSet<_> = names.collect();
+    names.into_iter().collect()
+}
+
+#[tokio::test]
+async fn the_failing_request_takes_its_migrations_back_newest_first_and_no_earlier_ones() {
+    let (stack, declared) = filled().await;
+    let earlier = stack.function(vec![marking("0001_a", "a")]);
+    stack.update(&earlier, &declared, &declared).await.expect_success();
+    let down = |mut item: Item| {
+        item.remove("c");
+        Ok(Change::Update(item))
+    };
+    let function = stack.function(vec![
+        marking("0001_a", "a"),
+        marking("0002_b", "b"),
+        failing("0003_c", "c").down_items(down),
+    ]);
+    stack.update(&function, &declared, &declared).await.expect_failure(&[
+        "migration 0003_c failed: item pk=poison: cannot be handled",
+        "Undone: migration 0003_c, migration 0002_b.",
+    ]);
+    assert_eq!(stack.migrations().await, ["0001_a applied", "0002_b undone", "0003_c undone"]);
+    assert_eq!(attributes(&stack).await, ["a", "pk"]);
+    // What is taken back is pending again.
+    let mended = vec![marking("0001_a", "a"), marking("0002_b", "b"), marking("0003_c", "c")];
+    stack.update(&stack.function(mended), &declared, &declared).await.expect_success();
+    assert_eq!(attributes(&stack).await, ["a", "b", "c", "pk"]);
+}
+
+#[tokio::test]
+async fn without_a_way_back_undoing_stops_and_says_what_is_left() {
+    let (stack, declared) = filled().await;
+    let function = stack.function(vec![marking("0001_a", "a"), failing("0002_b", "b")]);
+    stack.update(&function, &declared, &declared).await.expect_failure(&[
+        "migration 0002_b failed",
+        "Not undone: migration 0002_b: it is failed and has no way back; \
+         migration 0001_a: it came before one that could not be undone.",
+    ]);
+    assert_eq!(stack.migrations().await, ["0001_a applied", "0002_b failed"]);
+}
+
+#[tokio::test]
+async fn a_way_back_that_fails_is_on_record() {
+    let (stack, declared) = filled().await;
+    let down = |_| async { Err(MigrationError::new("no way")) };
+    let function = stack.function(vec![failing("0001_a", "a").down(down)]);
+    stack
+        .update(&function, &declared, &declared)
+        .await
+        .expect_failure(&["Not undone: migration 0001_a: undoing it failed: no way."]);
+    assert_eq!(stack.migrations().await, ["0001_a undo_failed"]);
+}
+
+#[tokio::test]
+async fn halt_leaves_everything_for_the_next_deploy() {
+    let (stack, declared) = filled().await;
+    let function = stack.function(vec![marking("0001_a", "a"), failing("0002_b", "b")]);
+    let mut halting = declared.clone();
+    halting["OnFailure"] = json!("halt");
+    let answer = stack.update(&function, &halting, &declared).await;
+    answer.expect_failure(&["Left as it is (OnFailure halt)", "migration 0001_a"]);
+    assert_eq!(stack.migrations().await, ["0001_a applied", "0002_b failed"]);
+    stack.client.delete_item().table_name("orders").key("pk", text("poison")).send().await.unwrap();
+    stack.update(&function, &halting, &declared).await.expect_success();
+    assert_eq!(attributes(&stack).await, ["a", "b", "pk"]);
+}
+
+#[tokio::test]
+async fn tables_of_the_failing_request_go_if_they_are_empty() {
+    for is_filled in [false, true] {
+        let (stack, declared) = filled().await;
+        let fails = Migration::new("0001_a", move |cx| async move {
+            if is_filled {
+                let item = item([("pk", text("1"))]);
+                cx.dynamo().put_item().table_name("new").set_item(Some(item)).send().await?;
+            }
+            Err(MigrationError::new("no"))
+        });
+        let function = stack.function(vec![fails.down(|_| async { Ok(()) })]);
+        let new = properties(&[table("orders"), table("new")]);
+        let said = match is_filled {
+            true => "Not undone: table new: it holds items already.",
+            false => "Undone: migration 0001_a, table new.",
+        };
+        stack.update(&function, &new, &declared).await.expect_failure(&[said]);
+        assert_eq!(stack.tables().await.contains(&"new".to_owned()), is_filled);
+        assert_eq!(stack.ledger().await.contains_key("table#new"), is_filled);
+        assert_eq!(stack.items("orders").await.len(), 4);
+    }
+}
+
+/// The whole way: an update adds an index and fails; CloudFormation sends the old properties; the next deploy goes on.
+#[tokio::test]
+async fn the_rollback_update_keeps_the_superset_and_the_next_deploy_goes_on_from_it() {
+    let (stack, old) = filled().await;
+    let new = properties(&[with_index(table("orders"), "by_a", "a"), table("extra")]);
+    let function = stack.function(vec![failing("0001_a", "a").down_items(|mut item| {
+        item.remove("a");
+        Ok(Change::Update(item))
+    })]);
+    stack.update(&function, &new, &old).await.expect_failure(&["Undone: migration 0001_a, table extra."]);
+    // The function has been rolled back first: an older build answers.
+    let back = stack.update(&stack.function(vec![]), &old, &new).await.expect_success();
+    assert!(back.reason().contains("went back to the declaration before"), "{}", back.reason());
+    assert!(back.reason().contains("- table orders: index by_a"), "{}", back.reason());
+    assert_eq!(stack.indexes("orders").await, ["by_a"]);
+    assert_eq!(attributes(&stack).await, ["pk"]);
+    let mended = stack.function(vec![marking("0001_a", "a")]);
+    stack.update(&mended, &new, &old).await.expect_success();
+    assert_eq!(stack.tables().await, ["extra", "orders", "tablewright-ledger"]);
+    assert_eq!(attributes(&stack).await, ["a", "pk"]);
+}
+
+/// Our update succeeded and another resource failed: CloudFormation sends the same swapped properties.
+#[tokio::test]
+async fn a_rollback_after_success_keeps_indexes_tables_and_data() {
+    let (stack, old) = filled().await;
+    let new = properties(&[with_index(table("orders"), "by_a", "a"), table("extra")]);
+    let function = stack.function(vec![marking("0001_a", "a")]);
+    stack.update(&function, &new, &old).await.expect_success();
+    stack.update(&stack.function(vec![]), &old, &new).await.expect_success();
+    assert_eq!(stack.indexes("orders").await, ["by_a"]);
+    assert_eq!(stack.tables().await, ["extra", "orders", "tablewright-ledger"]);
+    assert_eq!(attributes(&stack).await, ["a", "pk"]);
+    // Any other declaration is a deploy again, and removes what it leaves out.
+    let next = properties(&[with_index(table("orders"), "by_b", "b")]);
+    stack.update(&function, &next, &old).await.expect_success();
+    assert_eq!(stack.indexes("orders").await, ["by_b"]);
+}
