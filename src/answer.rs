@@ -127,10 +127,14 @@ fn shorten(text: &str, room: usize) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// The other side will not take it, however often it is sent.
-    #[error("the answer was refused with HTTP status {0}; CloudFormation waits until its ServiceTimeout")]
+    #[error(
+        "the answer was refused with HTTP status {0}; CloudFormation waits until its ServiceTimeout"
+    )]
     Refused(u16),
     /// It could not be delivered.
-    #[error("the answer could not be delivered: {0}; check the route to S3 (a VPC needs a gateway endpoint)")]
+    #[error(
+        "the answer could not be delivered: {0}; check the route to S3 (a VPC needs a gateway endpoint)"
+    )]
     Undelivered(String),
 }
 
@@ -217,8 +221,12 @@ mod tests {
 
     #[test]
     fn nothing_is_null_and_ids_are_echoed() {
-        let answer =
-            Answer { status: Status::Success, reason: String::new(), pointer: String::new(), data: vec![] };
+        let answer = Answer {
+            status: Status::Success,
+            reason: String::new(),
+            pointer: String::new(),
+            data: vec![],
+        };
         let body: Value = serde_json::from_str(&answer.body(&envelope())).unwrap();
         assert_eq!(
             body,

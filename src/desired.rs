@@ -176,9 +176,9 @@ fn read(node: &Node<'_>) -> Option<Desired> {
     if tables.iter().any(|declared| declared.table.name == ledger_table) {
         fields.problem("LedgerTable", format!("{ledger_table} is also declared under Tables"));
     }
-    let migrations = fields.get("Migrations").map_or(Some(MigrationPolicy::default()), |node| {
-        migration_policy(&node)
-    });
+    let migrations = fields
+        .get("Migrations")
+        .map_or(Some(MigrationPolicy::default()), |node| migration_policy(&node));
     let on_failure = fields.get("OnFailure").map_or(Some(OnFailure::default()), |node| {
         node.one_of(&[("rollback", OnFailure::Rollback), ("halt", OnFailure::Halt)])
     });
@@ -191,8 +191,7 @@ fn read(node: &Node<'_>) -> Option<Desired> {
     for node in fields.get("Allow").map(|list| list.items()).unwrap_or_default() {
         node.problem("this version knows no lint codes; leave it out");
     }
-    let max_table_deletes =
-        fields.get("MaxTableDeletes").map_or(Some(1), |node| node.at_least(0));
+    let max_table_deletes = fields.get("MaxTableDeletes").map_or(Some(1), |node| node.at_least(0));
     Some(Desired {
         tables,
         ledger_table,

@@ -21,8 +21,8 @@ use futures::{FutureExt, TryFutureExt};
 pub(crate) use self::errors::chain;
 pub use self::errors::{Class, Error};
 use crate::schema::{
-    AttributeType, Capacity, Encryption, Index, Limits, Recovery, Stream, Table, TableClass, Throughput,
-    TimeToLive,
+    AttributeType, Capacity, Encryption, Index, Limits, Recovery, Stream, Table, TableClass,
+    Throughput, TimeToLive,
 };
 
 /// An item or a key in DynamoDB's own form: numbers keep their 38 digits.
@@ -615,7 +615,10 @@ impl Dynamo {
             }
             // Conflicts and throttles inside a transaction are worth another try; anything else is not.
             let transient = codes.iter().flatten().any(|code| {
-                matches!(*code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+                matches!(
+                    *code,
+                    "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
+                )
             });
             let class = if transient { Class::Throttled } else { Class::Permanent };
             let mut error = Error::from_sdk("TransactWriteItems", name, &error);
@@ -695,9 +698,8 @@ failed_item!(UpdateItemError, UpdateItemError::ConditionalCheckFailedException);
 fn index_capacities(
     indexes: &BTreeMap<String, Capacity>,
 ) -> Option<Vec<sdk::GlobalSecondaryIndexUpdate>> {
-    let update = |(name, capacity): (&String, &Capacity)| {
-        convert::index_capacity_request(name, *capacity)
-    };
+    let update =
+        |(name, capacity): (&String, &Capacity)| convert::index_capacity_request(name, *capacity);
     some_list(indexes.iter().map(update).collect())
 }
 

@@ -15,6 +15,7 @@ use crate::desired::Desired;
 use crate::dynamo::{Dynamo, patiently};
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{MetaRow, TableRow, entry};
+use crate::ledger::state::State;
 use crate::ledger::{Lease, RowWrite, Snapshot};
 use crate::migrator::Migrator;
 use crate::observe::{self, Observed};
@@ -75,7 +76,7 @@ pub struct Report {
     pub generation: u64,
     /// Newest migration that is done.
     pub ledger_head: Option<String>,
-    /// Migrations that this run applied.
+    /// Migrations that are applied, by this run or an earlier one; those that were baselined do not count.
     pub applied: usize,
     /// Name, ARN and stream ARN of each declared table.
     pub tables: Vec<(String, String, Option<String>)>,
@@ -136,12 +137,12 @@ async fn slice(run: &Run, budget: Deadline) -> Result<Report, Interrupt> {
     }
     let mut notices = plan.notices.clone();
     notices.extend(tables::run_all(run, &observed.ledger, &plan.tables, budget).await?);
-    let applied = migrations::run_all(run, &observed.ledger, &plan.migrations, budget).await?;
+    migrations::run_all(run, &observed.ledger, &plan.migrations, budget).await?;
     notices.extend(tables::run_all(run, &observed.ledger, &plan.removals, budget).await?);
     let changed: Vec<_> =
         plan.tables.iter().chain(&plan.removals).map(|plan| plan.table.as_str()).collect();
     let after = if plan.is_empty() { observed.ledger.clone() } else { ledger.snapshot().await? };
-    let report = report(run, &observed, &after, &changed, applied, notices).await?;
+    let report = report(run, &observed, &after, &changed, notices).await?;
     commit(run, &after).await?;
     Ok(report)
 }
@@ -151,7 +152,6 @@ async fn report(
     observed: &Observed,
     after: &Snapshot,
     changed: &[&str],
-    applied: usize,
     notices: Vec<String>,
 ) -> Result<Report, Interrupt> {
     let mut tables = Vec::new();
@@ -170,7 +170,7 @@ async fn report(
     Ok(Report {
         generation: after.meta.as_ref().map_or(1, |meta| meta.generation.max(1)),
         ledger_head: head.map(|row| row.id.clone()),
-        applied,
+        applied: after.migrations.values().filter(|row| row.state == State::Applied).count(),
         tables,
         notices,
     })

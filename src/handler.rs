@@ -20,6 +20,9 @@ use crate::plan::Mode;
 use crate::request::{AllowedHosts, Envelope, NotARequest, RequestKind, properties_hash};
 use crate::rollback;
 
+/// What asking the ledger for the right to answer may take; the answer itself matters more.
+const CLAIM: Duration = Duration::from_secs(5);
+
 /// Longest time that CloudFormation waits for an answer, and its default ("`ServiceTimeout`").
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(3600);
 
@@ -76,7 +79,12 @@ impl From<dynamo::Error> for Verdict {
 impl Handler {
     /// Puts a handler together. Sends nothing.
     #[must_use]
-    pub fn new(dynamo: Dynamo, migrator: Arc<Migrator>, hosts: AllowedHosts, sender: Sender) -> Self {
+    pub fn new(
+        dynamo: Dynamo,
+        migrator: Arc<Migrator>,
+        hosts: AllowedHosts,
+        sender: Sender,
+    ) -> Self {
         Self { dynamo, migrator, hosts, sender }
     }
 
@@ -149,16 +157,20 @@ impl Handler {
 
     /// Sends the answer, unless another delivery has or is about to. A ledger that cannot be asked must not cost it.
     async fn answer(&self, envelope: &Envelope, run: &str, ledger: &Ledger, body: String) {
-        let (body, is_claimed) = match ledger.claim_answer(run, &body).await {
-            Ok(AnswerClaim::Send(body)) => (body, true),
-            Ok(AnswerClaim::Taken) => {
+        let claim = tokio::time::timeout(CLAIM, ledger.claim_answer(run, &body));
+        let (body, is_claimed) = match claim.await {
+            Ok(Ok(AnswerClaim::Send(body))) => (body, true),
+            Ok(Ok(AnswerClaim::Taken)) => {
                 tracing::info!("answered already");
                 return;
             }
-            Err(error) => {
-                if error.class != Class::Missing {
-                    tracing::warn!(%error, "answering without a claim in the ledger");
-                }
+            Ok(Err(error)) if error.class == Class::Missing => (body, false),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "answering without a claim in the ledger");
+                (body, false)
+            }
+            Err(_) => {
+                tracing::warn!("the ledger is silent; answering without a claim in it");
                 (body, false)
             }
         };
@@ -175,10 +187,11 @@ impl Handler {
                 }
             }
         };
-        if is_claimed {
-            if let Err(error) = ledger.confirm_answer(run, state).await {
-                tracing::warn!(%error, "the answer is not on record");
-            }
+        if !is_claimed {
+            return;
+        }
+        if let Err(error) = ledger.confirm_answer(run, state).await {
+            tracing::warn!(%error, "the answer is not on record");
         }
     }
 }
@@ -203,8 +216,8 @@ impl Times {
         let undo = (left / 4).min(Duration::from_secs(60));
         Self {
             work: deadline.earlier_by(answer + undo),
-            undo: deadline.earlier_by(answer),
-            hard: deadline.earlier_by(answer / 2),
+            undo: deadline.earlier_by(answer + answer / 4),
+            hard: deadline.earlier_by(answer),
         }
     }
 
@@ -243,7 +256,7 @@ impl Work {
             RequestKind::Create | RequestKind::Update => {
                 match Desired::read(&self.envelope.properties) {
                     Ok(desired) => self.deploy(desired).await,
-                    Err(problems) => Err(Verdict::failed(list(&problems))),
+                    Err(problems) => self.refuse(&problems).await,
                 }
             }
             RequestKind::Delete => self.delete().await,
@@ -266,8 +279,7 @@ impl Work {
             ..RunRow::default()
         };
         let row = self.ledger.begin_run(&self.run, &row).await?;
-        let times =
-            self.times.within_service_timeout(&self.envelope.properties, &row.started_at);
+        let times = self.times.within_service_timeout(&self.envelope.properties, &row.started_at);
         if self.ledger.answer(&self.run).await?.is_some() {
             return Ok(None);
         }
@@ -276,6 +288,17 @@ impl Work {
             Acquired::HeldByTwin => Ok(None),
             Acquired::Lease(_) if self.ledger.answer(&self.run).await?.is_some() => Ok(None),
             Acquired::Lease(lease) => Ok(Some((lease, times))),
+        }
+    }
+
+    /// Refuses properties that do not parse, unless they are the ones to go back to: failing those would leave the
+    /// stack in `UPDATE_ROLLBACK_FAILED`.
+    async fn refuse(&self, problems: &[Problem]) -> Result<Verdict, Verdict> {
+        let meta = self.ledger.snapshot().await.ok().and_then(|snapshot| snapshot.meta);
+        let declaration = properties_hash(&self.envelope.properties);
+        match self.mode(meta.as_ref(), &declaration) {
+            Mode::Deploy => Err(Verdict::failed(list(problems))),
+            Mode::Superset => Ok(Verdict::success(format!("left as it is; {}", list(problems)))),
         }
     }
 
@@ -312,7 +335,15 @@ impl Work {
         // One slice is all that fits an invocation; what is left waits for the next deploy.
         let progress = execute::advance(&run, times.work).await;
         let verdict = match progress {
-            Progress::Done(report) => success(&report, mode),
+            Progress::Done(report) => success(&report, &run),
+            // There is nothing left to lose on the way back, and failing it would block the stack.
+            Progress::Pending { reason }
+            | Progress::Blocked { reason }
+            | Progress::Failed { reason }
+                if mode == Mode::Superset =>
+            {
+                Verdict::success(format!("went back to the declaration before, but: {reason}"))
+            }
             Progress::Pending { reason } => Verdict::failed(format!(
                 "stopped at a safe point for lack of time: {reason}. Deploy again to go on from there"
             )),
@@ -399,23 +430,29 @@ struct RunEnd<'a> {
 fn list(problems: &[Problem]) -> String {
     let each: Vec<_> = problems.iter().map(ToString::to_string).collect();
     let noun = if problems.len() == 1 { "problem" } else { "problems" };
-    format!("{} {noun} in the resource's properties, nothing was changed: {}", each.len(), each.join("; "))
+    format!(
+        "{} {noun} in the resource's properties, nothing was changed: {}",
+        each.len(),
+        each.join("; ")
+    )
 }
 
-fn success(report: &Report, mode: Mode) -> Verdict {
+fn success(report: &Report, run: &Run) -> Verdict {
     let mut data = vec![
         ("Generation".to_owned(), report.generation.to_string()),
         ("LedgerHead".to_owned(), report.ledger_head.clone().unwrap_or_default()),
         ("Applied".to_owned(), report.applied.to_string()),
+        ("RunId".to_owned(), run.id.clone()),
     ];
     let arns = report.tables.iter().map(|(name, arn, _)| (format!("{name}.Arn"), arn.clone()));
     data.extend(arns);
-    let streams = report.tables.iter().filter_map(|(name, _, stream)| {
-        Some((format!("{name}.StreamArn"), stream.clone()?))
-    });
+    let streams = report
+        .tables
+        .iter()
+        .filter_map(|(name, _, stream)| Some((format!("{name}.StreamArn"), stream.clone()?)));
     data.extend(streams);
     let mut reason = report.notices.clone();
-    if mode == Mode::Superset {
+    if run.mode == Mode::Superset {
         reason.insert(0, "went back to the declaration before".to_owned());
     }
     Verdict::Answer { status: Status::Success, reason: reason.join("; "), data }
@@ -428,8 +465,9 @@ async fn failure(run: &Run, reason: String, deadline: Deadline) -> Verdict {
     }
     match rollback::roll_back(run, deadline).await {
         Ok(undone) => Verdict::failed(format!("{reason}. {undone}")),
-        Err(interrupt) => {
-            Verdict::failed(format!("{reason}. Undoing stopped as well: {interrupt}. Done: {}", run.trail))
-        }
+        Err(interrupt) => Verdict::failed(format!(
+            "{reason}. Undoing stopped as well: {interrupt}. Done: {}",
+            run.trail
+        )),
     }
 }

@@ -38,7 +38,8 @@ impl Item {
     /// # Errors
     /// Names the attribute where it is missing or of another type.
     pub fn text(&self, name: &str) -> Result<&str, MigrationError> {
-        let value = self.0.get(name).ok_or_else(|| MigrationError::new(format!("{name} is missing")))?;
+        let value =
+            self.0.get(name).ok_or_else(|| MigrationError::new(format!("{name} is missing")))?;
         value.as_s().map(String::as_str).map_err(|_| wrong_type(name, "a string", value))
     }
 
@@ -47,7 +48,8 @@ impl Item {
     /// # Errors
     /// Names the attribute where it is missing or of another type.
     pub fn number(&self, name: &str) -> Result<&str, MigrationError> {
-        let value = self.0.get(name).ok_or_else(|| MigrationError::new(format!("{name} is missing")))?;
+        let value =
+            self.0.get(name).ok_or_else(|| MigrationError::new(format!("{name} is missing")))?;
         value.as_n().map(String::as_str).map_err(|_| wrong_type(name, "a number", value))
     }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::lease::{Detail, ROWS_PER_WRITE, RowWrite};
 pub use self::lease::{Acquired, Holder, Lease};
+pub(crate) use self::lease::{Detail, ROWS_PER_WRITE, RowWrite};
 use self::rows::{AnswerRow, AnswerState, MetaRow, MigrationRow, RunRow, TableRow, entry};
 use crate::clock;
 use crate::deadline::Deadline;
@@ -79,11 +79,14 @@ impl Ledger {
         let mut pause = Duration::from_millis(50);
         loop {
             match patiently(|| self.dynamo.describe_table(&self.table)).await? {
-                Some(found) if found.status == Status::Active && found.unsettled.is_empty() => break,
+                Some(found) if found.status == Status::Active && found.unsettled.is_empty() => {
+                    break;
+                }
                 Some(_) => {}
                 None if created => {}
                 None => {
-                    let tags = BTreeMap::from([("tablewright:ledger".to_owned(), "true".to_owned())]);
+                    let tags =
+                        BTreeMap::from([("tablewright:ledger".to_owned(), "true".to_owned())]);
                     tracing::info!(ledger = self.table, "creating the ledger table");
                     let result = self.dynamo.create_table(&shape(&self.table), &tags).await;
                     match result {
@@ -144,7 +147,11 @@ impl Ledger {
         Ok(snapshot)
     }
 
-    async fn range_or_nothing(&self, from: &str, to: String) -> Result<Vec<WireItem>, dynamo::Error> {
+    async fn range_or_nothing(
+        &self,
+        from: &str,
+        to: String,
+    ) -> Result<Vec<WireItem>, dynamo::Error> {
         match patiently(|| self.range(from, &to)).await {
             Err(error) if error.class == Class::Missing => Ok(Vec::new()),
             result => result,
@@ -276,7 +283,10 @@ impl Ledger {
             action: "Query",
             resource: self.table.clone(),
             class: Class::Permanent,
-            message: format!("a ledger row of {} is not in a form that this build knows: {error}", self.scope),
+            message: format!(
+                "a ledger row of {} is not in a form that this build knows: {error}",
+                self.scope
+            ),
         }
     }
 }

@@ -32,14 +32,14 @@ pub mod logging;
 pub mod handler;
 pub mod request;
 
-pub mod schema;
+pub mod answer;
 pub mod desired;
+pub mod execute;
+pub mod ledger;
 pub mod observe;
 pub mod plan;
-pub mod execute;
 pub mod rollback;
-pub mod ledger;
-pub mod answer;
+pub mod schema;
 
 mod backfill;
 pub mod dynamo;

@@ -90,7 +90,11 @@ impl Migration {
     ///
     /// # Assumptions
     /// `transform` is pure, and transforming its own result changes nothing: an item may be met twice.
-    pub fn backfill<F>(id: impl Into<Cow<'static, str>>, table: impl Into<String>, transform: F) -> Self
+    pub fn backfill<F>(
+        id: impl Into<Cow<'static, str>>,
+        table: impl Into<String>,
+        transform: F,
+    ) -> Self
     where
         F: Fn(Item) -> Result<Change, MigrationError> + Send + Sync + 'static,
     {

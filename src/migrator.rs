@@ -80,7 +80,9 @@ pub enum BuildError {
     #[error("migration id {0} is given twice")]
     Duplicate(String),
     /// An id that does not come after the one before it.
-    #[error("migration {after} is listed after {before}, but its id comes before it; ids grow along the list")]
+    #[error(
+        "migration {after} is listed after {before}, but its id comes before it; ids grow along the list"
+    )]
     Disorder {
         /// The earlier one in the list.
         before: String,
@@ -119,7 +121,10 @@ mod tests {
 
     #[test]
     fn duplicates_disorder_and_odd_ids_are_refused() {
-        assert_eq!(build(&["0001_a", "0001_a"]).unwrap_err(), BuildError::Duplicate("0001_a".into()));
+        assert_eq!(
+            build(&["0001_a", "0001_a"]).unwrap_err(),
+            BuildError::Duplicate("0001_a".into())
+        );
         assert!(matches!(build(&["0002_a", "0001_b"]).unwrap_err(), BuildError::Disorder { .. }));
         for odd in ["", "a b", "a#b", "ä"] {
             assert!(matches!(build(&[odd]).unwrap_err(), BuildError::Malformed(_)), "{odd:?}");

@@ -99,7 +99,8 @@ impl Wanted {
     /// What a declaration manages, and what an earlier one managed and is to be turned off.
     #[must_use]
     pub fn by(desired: &Table, last: Option<&Table>) -> Self {
-        let ttl_to_retire = last.is_some_and(|last| matches!(last.time_to_live, Some(TimeToLive::On(_))));
+        let ttl_to_retire =
+            last.is_some_and(|last| matches!(last.time_to_live, Some(TimeToLive::On(_))));
         Self {
             tags: true,
             time_to_live: desired.time_to_live.is_some() || ttl_to_retire,
@@ -133,10 +134,7 @@ pub async fn observe(
     }
     let looks: Vec<_> =
         wanted.into_iter().map(|(name, wanted)| table(dynamo, name, wanted)).collect();
-    let tables = stream::iter(looks)
-        .buffer_unordered(CONCURRENCY)
-        .try_collect::<Vec<_>>()
-        .await?;
+    let tables = stream::iter(looks).buffer_unordered(CONCURRENCY).try_collect::<Vec<_>>().await?;
     let by_name = |live: LiveTable| (live.table().name.clone(), live);
     let tables = tables.into_iter().flatten().map(by_name).collect();
     Ok(Observed { tables, ledger: snapshot })

@@ -175,7 +175,8 @@ impl ResponseUrl {
     /// # Errors
     /// [`NotARequest::RefusedUrl`] for any other.
     pub fn parse(text: &str, hosts: &AllowedHosts) -> Result<Self, NotARequest> {
-        let refused = |host: &str, reason| NotARequest::RefusedUrl { host: host.to_owned(), reason };
+        let refused =
+            |host: &str, reason| NotARequest::RefusedUrl { host: host.to_owned(), reason };
         let url = Url::parse(text).map_err(|_| refused("unreadable", "it is not a URL"))?;
         let host = url.host_str().unwrap_or("none").to_owned();
         if !url.username().is_empty() || url.password().is_some() {
@@ -338,7 +339,10 @@ mod tests {
     #[test]
     fn the_hash_of_properties_leaves_out_what_only_cloudformation_reads() {
         let plain = properties_hash(&json!({"Tables": []}));
-        assert_eq!(plain, properties_hash(&json!({"Tables": [], "ServiceToken": "x", "ServiceTimeout": "9"})));
+        assert_eq!(
+            plain,
+            properties_hash(&json!({"Tables": [], "ServiceToken": "x", "ServiceTimeout": "9"}))
+        );
         assert_ne!(plain, properties_hash(&json!({"Tables": [1]})));
     }
 }

@@ -66,7 +66,8 @@ pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrup
         }
     }
     let data_is_back = report.left.is_empty();
-    for row in snapshot.tables.values().filter(|row| row.run == run.id && row.declaration.is_none()) {
+    for row in snapshot.tables.values().filter(|row| row.run == run.id && row.declaration.is_none())
+    {
         if row.origin != Origin::Created {
             continue;
         }
@@ -132,7 +133,9 @@ pub(crate) async fn take_back_late_table(dynamo: &Dynamo, name: &str, deadline: 
     match delete_if_empty(dynamo, name, None, deadline).await {
         Ok(true) => tracing::warn!(table = name, "made too late, taken back"),
         Ok(false) => tracing::error!(table = name, "made too late, and not empty: it stays"),
-        Err(error) => tracing::error!(table = name, %error, "made too late, could not be taken back"),
+        Err(error) => {
+            tracing::error!(table = name, %error, "made too late, could not be taken back")
+        }
     }
 }
 

@@ -50,7 +50,8 @@ impl Cloud {
     /// The answer to an event that [`Self::event`] made.
     pub(crate) async fn answer_to(&self, event: &Value) -> Option<Value> {
         let requests = self.receiver.received_requests().await?;
-        let to_it = |path: &str| event["ResponseURL"].as_str().is_some_and(|url| url.ends_with(path));
+        let to_it =
+            |path: &str| event["ResponseURL"].as_str().is_some_and(|url| url.ends_with(path));
         let request = requests.into_iter().find(|request| to_it(request.url.path()))?;
         serde_json::from_slice(&request.body).ok()
     }

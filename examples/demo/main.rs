@@ -33,13 +33,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn tell(cloud: &Cloud, function: &mut Function) -> Result<(), Box<dyn Error>> {
-    show::title("events/create.json", "a new stack: tables are made; a fresh database runs no migration");
+    show::title(
+        "events/create.json",
+        "a new stack: tables are made; a fresh database runs no migration",
+    );
     step(cloud, function, "create", "SUCCESS").await?;
     cloud.seed(include_str!("../items.json")).await?;
     show::note("the application writes its first items (examples/items.json)");
     show::tables(cloud).await?;
 
-    show::title("events/update.json", "a deploy with one more index and the migration 0002_customer_tiers");
+    show::title(
+        "events/update.json",
+        "a deploy with one more index and the migration 0002_customer_tiers",
+    );
     step(cloud, function, "update", "SUCCESS").await?;
     show::tables(cloud).await?;
     let before = cloud.items("orders").await?;
@@ -58,7 +64,10 @@ async fn tell(cloud: &Cloud, function: &mut Function) -> Result<(), Box<dyn Erro
     show::title("events/rollback.json", "CloudFormation takes the failed update back");
     step(cloud, function, "rollback", "SUCCESS").await?;
 
-    show::title("events/delete.json", "the stack is deleted; tables stay unless their RemovalPolicy says otherwise");
+    show::title(
+        "events/delete.json",
+        "the stack is deleted; tables stay unless their RemovalPolicy says otherwise",
+    );
     step(cloud, function, "delete", "SUCCESS").await?;
     show::tables(cloud).await?;
     Ok(())
@@ -85,7 +94,10 @@ async fn step(
 
 async fn serve() -> Result<(), Box<dyn Error>> {
     let cloud = Cloud::start("127.0.0.1:8000", ANSWERS).await?;
-    show::note(&format!("DynamoDB on {}; answers go to http://{ANSWERS}; Ctrl-C ends", cloud.endpoint));
+    show::note(&format!(
+        "DynamoDB on {}; answers go to http://{ANSWERS}; Ctrl-C ends",
+        cloud.endpoint
+    ));
     let mut seen = 0;
     loop {
         for answer in cloud.answers_since(&mut seen).await {

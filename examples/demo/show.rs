@@ -14,7 +14,11 @@ fn bold(text: &str) -> String {
 }
 
 pub(crate) fn title(what: &str, why: &str) {
-    println!("\n{} {}", bold(&format!("━━ {what}")), bold("━".repeat(70 - what.len().min(60)).as_str()));
+    println!(
+        "\n{} {}",
+        bold(&format!("━━ {what}")),
+        bold("━".repeat(70 - what.len().min(60)).as_str())
+    );
     println!("   {why}");
 }
 
@@ -26,7 +30,8 @@ pub(crate) fn note(text: &str) {
 pub(crate) fn log(lines: &[Value]) {
     let message = |line: &Value| line["message"].as_str().unwrap_or_default().to_owned();
     section("plan");
-    for line in lines.iter().map(message).filter_map(|m| Some(m.strip_prefix("plan ")?.to_owned())) {
+    for line in lines.iter().map(message).filter_map(|m| Some(m.strip_prefix("plan ")?.to_owned()))
+    {
         println!("     {line}");
     }
     section("as it runs");
@@ -82,7 +87,11 @@ pub(crate) async fn ledger(cloud: &Cloud) -> Result<(), Box<dyn Error>> {
         if entry.starts_with("migration#") {
             println!("     {entry:<34} {:<10} {}", text(&row, "state"), text(&row, "error"));
         } else if entry.starts_with("table#") {
-            println!("     {entry:<34} {:<10} removal policy {}", text(&row, "origin"), text(&row, "removal"));
+            println!(
+                "     {entry:<34} {:<10} removal policy {}",
+                text(&row, "origin"),
+                text(&row, "removal")
+            );
         }
     }
     Ok(())

@@ -55,7 +55,8 @@ pub(super) async fn apply(
             Written::Conflict(Some(current)) => {
                 // A retry of a write whose response was lost finds its own values in place.
                 let current = Item::from(current);
-                if matches!(&change, Change::Update(wanted) if is_in_place(&item, wanted, &current)) {
+                if matches!(&change, Change::Update(wanted) if is_in_place(&item, wanted, &current))
+                {
                     return Ok(true);
                 }
                 item = current;

@@ -64,7 +64,10 @@ impl<'a> Node<'a> {
         let object = Object { path: self.path.clone(), fields, problems: self.problems };
         for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
             let known: Vec<_> = known.to_vec();
-            self.problems.add(&object.path_of(name), format!("unknown property; known are {}", known.join(", ")));
+            self.problems.add(
+                &object.path_of(name),
+                format!("unknown property; known are {}", known.join(", ")),
+            );
         }
         Some(object)
     }

@@ -127,7 +127,9 @@ fn attribute_types(node: &Node<'_>) -> Option<BTreeMap<String, AttributeType>> {
                 ("B", AttributeType::Binary),
             ])
         });
-        let (Some(name), Some(kind)) = (name, kind) else { continue };
+        let Some(name) = name else { continue };
+        // A wrong type is a problem already; the name still counts as defined.
+        let kind = kind.unwrap_or(AttributeType::String);
         if types.insert(name.clone(), kind).is_some_and(|earlier| earlier != kind) {
             element.problem(format!("{name} is defined with two types"));
         }
@@ -199,7 +201,8 @@ fn indexes(fields: &Object<'_>, table_keys: &KeySchema, capacity: Capacity) -> (
         local_index(node, table_keys, capacity)
     });
     for name in local.keys().filter(|name| global.contains_key(*name)) {
-        fields.problem("LocalSecondaryIndexes", format!("{name} is also the name of a global index"));
+        fields
+            .problem("LocalSecondaryIndexes", format!("{name} is also the name of a global index"));
     }
     (global, local)
 }
@@ -266,8 +269,12 @@ fn local_index(node: &Node<'_>, table_keys: &KeySchema, capacity: Capacity) -> O
     if table_keys.of(KeyRole::Range).is_empty() {
         node.problem("a local index needs a table with a RANGE key");
     }
-    if keys.of(KeyRole::Hash) != table_keys.of(KeyRole::Hash) || keys.of(KeyRole::Range).is_empty() {
-        fields.problem("KeySchema", "a local index has the table's HASH key and a RANGE key of its own");
+    if keys.of(KeyRole::Hash) != table_keys.of(KeyRole::Hash) || keys.of(KeyRole::Range).is_empty()
+    {
+        fields.problem(
+            "KeySchema",
+            "a local index has the table's HASH key and a RANGE key of its own",
+        );
     }
     Some(Index { name: name?, keys, projection: projection?, capacity })
 }
@@ -331,7 +338,9 @@ impl Features {
             class,
             deletion_protection,
             tags: fields.get("Tags").and_then(|node| tags(&node)),
-            time_to_live: fields.get("TimeToLiveSpecification").and_then(|node| time_to_live(&node)),
+            time_to_live: fields
+                .get("TimeToLiveSpecification")
+                .and_then(|node| time_to_live(&node)),
             recovery: fields
                 .get("PointInTimeRecoverySpecification")
                 .and_then(|node| recovery(&node)),

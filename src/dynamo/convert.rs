@@ -137,7 +137,9 @@ fn global_index(
         unsettled.push(format!("the index {name} is being filled"));
     }
     let capacity = match table {
-        Capacity::OnDemand(_) => Capacity::OnDemand(limits(described.on_demand_throughput.as_ref())),
+        Capacity::OnDemand(_) => {
+            Capacity::OnDemand(limits(described.on_demand_throughput.as_ref()))
+        }
         Capacity::Provisioned(_) => {
             Capacity::Provisioned(throughput(described.provisioned_throughput.as_ref()))
         }
@@ -147,7 +149,10 @@ fn global_index(
     (name.clone(), Index { name, keys, projection, capacity })
 }
 
-fn local_index(described: &sdk::LocalSecondaryIndexDescription, capacity: Capacity) -> (String, Index) {
+fn local_index(
+    described: &sdk::LocalSecondaryIndexDescription,
+    capacity: Capacity,
+) -> (String, Index) {
     let name = described.index_name.clone().unwrap_or_default();
     let keys = keys(described.key_schema());
     let projection = projection(described.projection.as_ref());
@@ -171,7 +176,11 @@ fn encryption(described: Option<&sdk::SseDescription>, unsettled: &mut Vec<Strin
         Some(sdk::SseStatus::Enabled) => {
             Encryption::Kms(described.and_then(|sse| sse.kms_master_key_arn.clone()))
         }
-        Some(status @ (sdk::SseStatus::Enabling | sdk::SseStatus::Disabling | sdk::SseStatus::Updating)) => {
+        Some(
+            status @ (sdk::SseStatus::Enabling
+            | sdk::SseStatus::Disabling
+            | sdk::SseStatus::Updating),
+        ) => {
             unsettled.push(format!("encryption is {}", status.as_str()));
             Encryption::AwsOwned
         }
@@ -314,10 +323,9 @@ pub(super) fn encryption_request(encryption: &Encryption) -> sdk::SseSpecificati
     let builder = sdk::SseSpecification::builder();
     match encryption {
         Encryption::AwsOwned => builder.enabled(false),
-        Encryption::Kms(key) => builder
-            .enabled(true)
-            .sse_type(sdk::SseType::Kms)
-            .set_kms_master_key_id(key.clone()),
+        Encryption::Kms(key) => {
+            builder.enabled(true).sse_type(sdk::SseType::Kms).set_kms_master_key_id(key.clone())
+        }
     }
     .build()
 }

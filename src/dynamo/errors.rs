@@ -176,7 +176,11 @@ mod tests {
     fn the_message_decides_where_one_code_means_many_things() {
         for (code, message, class) in [
             ("ResourceInUseException", "Table already exists: orders", Class::Exists),
-            ("ResourceInUseException", "Attempt to change a resource which is still in use", Class::Busy),
+            (
+                "ResourceInUseException",
+                "Attempt to change a resource which is still in use",
+                Class::Busy,
+            ),
             (
                 "LimitExceededException",
                 "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table",

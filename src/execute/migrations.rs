@@ -19,18 +19,19 @@ use crate::plan::MigrationStep;
 /// What a function may take beyond the slice to come to its own stop.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Runs the steps; returns how many migrations were applied.
+/// Runs the steps.
 pub(super) async fn run_all(
     run: &Run,
     ledger: &Snapshot,
     steps: &[MigrationStep],
     deadline: Deadline,
-) -> Result<usize, Interrupt> {
-    let mut applied = 0;
+) -> Result<(), Interrupt> {
     for step in steps {
         let (MigrationStep::Baseline { id } | MigrationStep::Apply { id, .. }) = step;
         let Some(migration) = run.migrator.get(id) else {
-            return Err(Interrupt::Failed(format!("migration {id} is not in this build; this is a bug")));
+            return Err(Interrupt::Failed(format!(
+                "migration {id} is not in this build; this is a bug"
+            )));
         };
         let row = ledger.migrations.get(id).cloned();
         let row = row.unwrap_or_else(|| MigrationRow { id: id.clone(), ..MigrationRow::default() });
@@ -48,12 +49,11 @@ pub(super) async fn run_all(
                 }
                 let row = MigrationRow { out_of_order: *out_of_order, ..row };
                 apply(run, migration, row, deadline).instrument(span).await?;
-                applied += 1;
             }
         }
         run.trail.done(step.to_string());
     }
-    Ok(applied)
+    Ok(())
 }
 
 async fn apply(
@@ -104,14 +104,16 @@ pub(crate) async fn perform(
 ) -> Result<Option<Counts>, Interrupt> {
     let work = async {
         match work {
-            Work::Backfill { table, transform } => cx.run_backfill(table, transform).await.map(Some),
+            Work::Backfill { table, transform } => {
+                cx.run_backfill(table, transform).await.map(Some)
+            }
             Work::Function(function) => {
                 let limit = cx.remaining() + GRACE;
                 match tokio::time::timeout(limit, function(cx.clone())).await {
                     Ok(outcome) => outcome.map(|()| None).map_err(|error| error.into_interrupt()),
-                    Err(_) if idempotent => {
-                        Err(Interrupt::OutOfTime("was cut off; it runs again from its start".to_owned()))
-                    }
+                    Err(_) if idempotent => Err(Interrupt::OutOfTime(
+                        "was cut off; it runs again from its start".to_owned(),
+                    )),
                     Err(_) => Err(Interrupt::Failed(
                         "it did not end in the time of one invocation and was cut off; \
                          split it with cx.step or cx.backfill and declare it idempotent"
@@ -122,11 +124,14 @@ pub(crate) async fn perform(
         }
     };
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
-    outcome.unwrap_or_else(|panic| Err(Interrupt::Failed(format!("it panicked: {}", message(&*panic)))))
+    outcome.unwrap_or_else(|panic| {
+        Err(Interrupt::Failed(format!("it panicked: {}", message(&*panic))))
+    })
 }
 
 /// The words of a panic.
 fn message(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
 }

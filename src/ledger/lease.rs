@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, TransactWr
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
+use super::Ledger;
 use super::rows::{AttemptRow, CheckpointRow, FORMAT, MigrationRow, entry};
 use super::state::{Event, State};
-use super::Ledger;
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::dynamo::{self, ItemWrite, Transacted, WireItem, Written, patiently};
@@ -99,7 +99,11 @@ impl Ledger {
     ///
     /// # Errors
     /// What DynamoDB refuses.
-    pub async fn acquire(&self, holder: Holder, deadline: Deadline) -> Result<Acquired, dynamo::Error> {
+    pub async fn acquire(
+        &self,
+        holder: Holder,
+        deadline: Deadline,
+    ) -> Result<Acquired, dynamo::Error> {
         loop {
             let row = patiently(|| self.get(entry::LEASE)).await?;
             let seen = row.as_ref().map(Seen::read);
@@ -119,7 +123,11 @@ impl Ledger {
         }
     }
 
-    async fn take(&self, holder: &Holder, seen: Option<&Seen>) -> Result<Option<Lease>, dynamo::Error> {
+    async fn take(
+        &self,
+        holder: &Holder,
+        seen: Option<&Seen>,
+    ) -> Result<Option<Lease>, dynamo::Error> {
         if let Some(other) = seen.and_then(|seen| seen.holder.as_ref()) {
             tracing::warn!(superseded_run = other.run, "taking over the lease of an earlier run");
         }
@@ -256,7 +264,8 @@ impl Lease {
         let Inner { ledger, fence, lost, .. } = &*self.inner;
         let mut actions = vec![self.fence_check()];
         actions.extend(rows.into_iter().map(|row| row.action(ledger, *fence)));
-        let transacted = patiently(|| ledger.dynamo.transact(&ledger.table, actions.clone())).await?;
+        let transacted =
+            patiently(|| ledger.dynamo.transact(&ledger.table, actions.clone())).await?;
         match transacted {
             Transacted::Done => Ok(()),
             Transacted::Refused(0) => {
@@ -369,7 +378,8 @@ impl Lease {
             let mut writes = Vec::new();
             for (key, row) in chunk {
                 let mut write = RowWrite::set(entry::checkpoint(key), row)?;
-                if let (RowWrite::Set { fields, .. }, Some(last_key)) = (&mut write, &row.last_key) {
+                if let (RowWrite::Set { fields, .. }, Some(last_key)) = (&mut write, &row.last_key)
+                {
                     fields.insert("last_key".to_owned(), AttributeValue::M(last_key.clone()));
                 }
                 writes.push(write);
@@ -459,9 +469,8 @@ impl RowWrite {
             Self::Set { entry, mut fields } => {
                 fields.insert("format".to_owned(), number(FORMAT.into()));
                 fields.insert("fence".to_owned(), number(fence));
-                let mut update = Update::builder()
-                    .table_name(&ledger.table)
-                    .set_key(Some(ledger.key(&entry)));
+                let mut update =
+                    Update::builder().table_name(&ledger.table).set_key(Some(ledger.key(&entry)));
                 let mut sets = Vec::new();
                 for (position, (name, value)) in fields.into_iter().enumerate() {
                     sets.push(format!("#n{position} = :v{position}"));

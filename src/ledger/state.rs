@@ -89,11 +89,15 @@ impl State {
         };
         match (self, event) {
             (Pending, Event::Baseline) => Ok(Baseline),
-            (Pending | Undone | Started | Paused | Failed | UndoFailed, Event::Start) => Ok(Started),
+            (Pending | Undone | Started | Paused | Failed | UndoFailed, Event::Start) => {
+                Ok(Started)
+            }
             (Started, Event::Succeed) => Ok(Applied),
             (Started, Event::Pause) => Ok(Paused),
             (Started, Event::Fail) => Ok(Failed),
-            (Applied | Started | Paused | Failed | Undoing | UndoFailed, Event::Undo) => Ok(Undoing),
+            (Applied | Started | Paused | Failed | Undoing | UndoFailed, Event::Undo) => {
+                Ok(Undoing)
+            }
             (Undoing, Event::UndoSucceed) => Ok(Undone),
             (Undoing, Event::UndoFail) => Ok(UndoFailed),
             _ => Err(IllegalTransition { state: self, event }),

@@ -36,7 +36,9 @@ pub enum MigrationStep {
 impl fmt::Display for MigrationStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Baseline { id } => write!(f, "= migration {id}: baseline, taken as done without running"),
+            Self::Baseline { id } => {
+                write!(f, "= migration {id}: baseline, taken as done without running")
+            }
             Self::Apply { id, reversible, resumes, out_of_order } => {
                 let word = if *resumes { "resume" } else { "run" };
                 let order = if *out_of_order { ", out of order" } else { "" };
@@ -112,7 +114,8 @@ fn compare_with_history(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec
             }
             continue;
         };
-        if row.state.is_done() && row.fingerprint != spec.fingerprint && input.mode == Mode::Deploy {
+        if row.state.is_done() && row.fingerprint != spec.fingerprint && input.mode == Mode::Deploy
+        {
             objections.push(format!(
                 "migration {} has changed since it was {}: {} on {} by build {}, now {}; \
                  undo the change, and put what is new into a migration of its own",

@@ -116,7 +116,9 @@ impl TableStep {
                 format!("~ table {table}: time to live on {attribute}")
             }
             Self::TimeToLive { .. } => format!("~ table {table}: time to live off"),
-            Self::Recovery(recovery) => format!("~ table {table}: point-in-time recovery {recovery}"),
+            Self::Recovery(recovery) => {
+                format!("~ table {table}: point-in-time recovery {recovery}")
+            }
             Self::Tag(tags) => {
                 let keys: Vec<_> = tags.keys().map(String::as_str).collect();
                 format!("~ table {table}: tag {}", keys.join(", "))
@@ -144,9 +146,7 @@ impl TableStep {
         };
         match self {
             Self::Create(_) | Self::Adopt | Self::Release => false,
-            Self::Billing { to, indexes, .. } => {
-                live.capacity == *to && index_capacities(indexes)
-            }
+            Self::Billing { to, indexes, .. } => live.capacity == *to && index_capacities(indexes),
             Self::Throughput { table, indexes } => {
                 let own = table.is_none_or(|own| live.capacity == Capacity::Provisioned(own));
                 own && index_capacities(indexes)
@@ -175,9 +175,10 @@ impl TableStep {
                 .tags
                 .as_ref()
                 .is_some_and(|live| tags.iter().all(|(key, value)| live.get(key) == Some(value))),
-            Self::Untag(keys) => {
-                live.tags.as_ref().is_some_and(|live| !keys.iter().any(|key| live.contains_key(key)))
-            }
+            Self::Untag(keys) => live
+                .tags
+                .as_ref()
+                .is_some_and(|live| !keys.iter().any(|key| live.contains_key(key))),
             Self::DeletionProtection(on) => live.deletion_protection == Some(*on),
         }
     }
@@ -202,7 +203,8 @@ pub(super) fn plan(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec<Stri
         |name: &str| input.desired.tables.iter().any(|declared| declared.table.name == name);
     for row in input.observed.ledger.tables.values() {
         if row.declared && !is_declared(&row.name) {
-            plan.tables.push(TablePlan { table: row.name.clone(), steps: vec![TableStep::Release] });
+            plan.tables
+                .push(TablePlan { table: row.name.clone(), steps: vec![TableStep::Release] });
         }
     }
 }
@@ -231,7 +233,8 @@ fn table(
         return;
     };
     if let Status::Broken(state) = &live.description.status {
-        objections.push(format!("table {name} is {state}; waiting does not end that, mend it first"));
+        objections
+            .push(format!("table {name} is {state}; waiting does not end that, mend it first"));
         return;
     }
     let ownership = ownership(input, declared, live, row);
@@ -465,7 +468,9 @@ fn capacity(want: &Table, live: &Table, steps: &mut Vec<TableStep>) {
         }
         (Capacity::Provisioned(from), Capacity::Provisioned(to)) => {
             let changed = staying
-                .filter(|(name, index)| live.global_indexes[*name].capacity.differs_from(index.capacity))
+                .filter(|(name, index)| {
+                    live.global_indexes[*name].capacity.differs_from(index.capacity)
+                })
                 .map(|(name, index)| (name.clone(), index.capacity));
             let indexes: BTreeMap<_, _> = changed.collect();
             let table = (from != to).then_some(to);
@@ -545,7 +550,10 @@ fn refused(want: &Table, live: &Table) -> Vec<String> {
             refused.push(format!(
                 "table {name}: the local index {index} cannot be {} after the table was made; \
                  use a global index, or a table under a new name",
-                match (want.local_indexes.contains_key(index), live.local_indexes.contains_key(index)) {
+                match (
+                    want.local_indexes.contains_key(index),
+                    live.local_indexes.contains_key(index)
+                ) {
                     (true, false) => "added",
                     (false, true) => "removed",
                     _ => "changed",

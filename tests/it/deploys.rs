@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tablewright::Migration;
 
-use crate::support::{SCOPE, Stack, STACK, item, properties, table, text, with, with_index};
+use crate::support::{SCOPE, STACK, Stack, item, properties, table, text, with, with_index};
 
 #[tokio::test]
 async fn create_makes_what_is_declared_and_answers_with_its_attributes() {
@@ -51,7 +51,8 @@ async fn one_update_adds_and_removes_any_number_of_indexes() {
     let stack = Stack::start().await;
     let function = stack.function(vec![]);
     let old = with_index(with_index(table("orders"), "by_a", "a"), "by_b", "b");
-    let new = with_index(with_index(with_index(table("orders"), "by_b", "b"), "by_c", "c"), "by_d", "d");
+    let new =
+        with_index(with_index(with_index(table("orders"), "by_b", "b"), "by_c", "c"), "by_d", "d");
     let (old, new) = (properties(&[old]), properties(&[new]));
     stack.create(&function, &old).await.expect_success();
     stack.update(&function, &new, &old).await.expect_success();
@@ -69,12 +70,19 @@ async fn settings_change_in_place() {
         with(with(table, "BillingMode", json!("PROVISIONED")), "ProvisionedThroughput", throughput)
     };
     let indexed = || with_index(table("orders"), "by_a", "a");
-    let stream = |view: &str| with(table("orders"), "StreamSpecification", json!({ "StreamViewType": view }));
+    let stream = |view: &str| {
+        with(table("orders"), "StreamSpecification", json!({ "StreamViewType": view }))
+    };
     let ttl = |name: &str| {
-        with(table("orders"), "TimeToLiveSpecification", json!({ "AttributeName": name, "Enabled": true }))
+        with(
+            table("orders"),
+            "TimeToLiveSpecification",
+            json!({ "AttributeName": name, "Enabled": true }),
+        )
     };
     let protected = |on: bool| with(table("orders"), "DeletionProtectionEnabled", json!(on));
-    let limits = |n: i64| with(table("orders"), "OnDemandThroughput", json!({ "MaxReadRequestUnits": n }));
+    let limits =
+        |n: i64| with(table("orders"), "OnDemandThroughput", json!({ "MaxReadRequestUnits": n }));
     let class = |name: &str| with(table("orders"), "TableClass", json!(name));
     let tags = |key: &str| with(table("orders"), "Tags", json!([{ "Key": key, "Value": "1" }]));
     let cases = [
@@ -92,7 +100,11 @@ async fn settings_change_in_place() {
         (protected(true), protected(false), "PAY_PER_REQUEST"),
         (table("orders"), limits(40), "PAY_PER_REQUEST max=40"),
         (limits(40), limits(-1), "PAY_PER_REQUEST"),
-        (class("STANDARD"), class("STANDARD_INFREQUENT_ACCESS"), "PAY_PER_REQUEST STANDARD_INFREQUENT_ACCESS"),
+        (
+            class("STANDARD"),
+            class("STANDARD_INFREQUENT_ACCESS"),
+            "PAY_PER_REQUEST STANDARD_INFREQUENT_ACCESS",
+        ),
         (tags("a"), tags("b"), "PAY_PER_REQUEST tag=b"),
     ];
     for (from, to, shown) in cases {
@@ -139,10 +151,12 @@ async fn a_table_of_somebody_else_is_not_touched_unless_it_is_adopted() {
     let declared = properties(&[with_index(table("orders"), "by_a", "a")]);
     stack.create_foreign_table("orders", &[]).await;
     let refused = stack.create(&function, &declared).await;
-    refused.expect_failure(&["table orders exists and was not made by this resource", "Adopt: true"]);
+    refused
+        .expect_failure(&["table orders exists and was not made by this resource", "Adopt: true"]);
     assert_eq!(stack.indexes("orders").await, [""; 0]);
 
-    let adopting = properties(&[with(with_index(table("orders"), "by_a", "a"), "Adopt", json!("true"))]);
+    let adopting =
+        properties(&[with(with_index(table("orders"), "by_a", "a"), "Adopt", json!("true"))]);
     stack.create(&function, &adopting).await.expect_success();
     assert_eq!(stack.indexes("orders").await, ["by_a"]);
     // An adopted table is never deleted, whatever its policy says.
@@ -156,7 +170,11 @@ async fn a_table_of_somebody_else_is_not_touched_unless_it_is_adopted() {
 #[tokio::test]
 async fn tables_of_cloudformation_and_of_other_stacks_are_named_with_their_owners() {
     for (key, value, said) in [
-        ("aws:cloudformation:stack-id", STACK, "is managed by CloudFormation itself (stack arn:aws"),
+        (
+            "aws:cloudformation:stack-id",
+            STACK,
+            "is managed by CloudFormation itself (stack arn:aws",
+        ),
         ("tablewright:owner", "another/Data", "belongs to another stack's resource (another/Data)"),
     ] {
         let stack = Stack::start().await;
@@ -228,7 +246,8 @@ async fn a_protected_table_survives_its_policy() {
     let function = stack.function(vec![]);
     let declared = properties(&[with(table("orders"), "RemovalPolicy", json!("delete"))]);
     stack.create(&function, &declared).await.expect_success();
-    let protect = stack.client.update_table().table_name("orders").deletion_protection_enabled(true);
+    let protect =
+        stack.client.update_table().table_name("orders").deletion_protection_enabled(true);
     protect.send().await.unwrap();
     let answer = stack.delete(&function, &declared).await.expect_success();
     assert!(answer.reason().contains("table orders stays: it is protected against deletion"));
@@ -246,14 +265,16 @@ async fn delete_of_what_never_was_succeeds_and_makes_no_ledger() {
 #[tokio::test]
 async fn delete_after_a_failed_create_leaves_nothing_of_it() {
     let stack = Stack::start().await;
-    let fails = Migration::new("0001_fails", |_| async {
-        Err(tablewright::MigrationError::new("no"))
-    });
+    let fails =
+        Migration::new("0001_fails", |_| async { Err(tablewright::MigrationError::new("no")) });
     let function = stack.function(vec![fails.down(|_| async { Ok(()) })]);
     let mut declared = properties(&[table("orders")]);
     declared["Migrations"] = json!({ "Baseline": "none" });
     let failed = stack.create(&function, &declared).await;
-    failed.expect_failure(&["migration 0001_fails failed: no", "Undone: migration 0001_fails, table orders"]);
+    failed.expect_failure(&[
+        "migration 0001_fails failed: no",
+        "Undone: migration 0001_fails, table orders",
+    ]);
     stack.delete(&function, &declared).await.expect_success();
     assert_eq!(stack.tables().await, ["tablewright-ledger"]);
 }
@@ -263,7 +284,8 @@ async fn many_tables_are_made_in_one_deploy_and_an_equal_update_reads_little() {
     let stack = Stack::start().await;
     let dynamo = tablewright::dynamo::Dynamo::new(stack.client.clone());
     let function = stack.function_on(dynamo.clone(), vec![]);
-    let tables: Vec<Value> = (0..20).map(|n| with_index(table(&format!("t{n:02}")), "by_a", "a")).collect();
+    let tables: Vec<Value> =
+        (0..20).map(|n| with_index(table(&format!("t{n:02}")), "by_a", "a")).collect();
     let declared = properties(&tables);
     stack.create(&function, &declared).await.expect_success();
     let before = dynamo.requests_sent();

@@ -5,4 +5,5 @@ mod support;
 
 mod deploys;
 mod migrations;
+mod protocol;
 mod rollbacks;

@@ -144,7 +144,10 @@ async fn the_rollback_update_keeps_the_superset_and_the_next_deploy_goes_on_from
         item.remove("a");
         Ok(Change::Update(item))
     })]);
-    stack.update(&function, &new, &old).await.expect_failure(&["Undone: migration 0001_a, table extra."]);
+    stack
+        .update(&function, &new, &old)
+        .await
+        .expect_failure(&["Undone: migration 0001_a, table extra."]);
     // The function has been rolled back first: an older build answers.
     let back = stack.update(&stack.function(vec![]), &old, &new).await.expect_success();
     assert!(back.reason().contains("went back to the declaration before"), "{}", back.reason());

@@ -66,15 +66,15 @@ impl Answer {
 impl Stack {
     pub(crate) async fn start() -> Self {
         let receiver = MockServer::start().await;
-        wiremock::Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&receiver).await;
+        wiremock::Mock::given(any())
+            .respond_with(ResponseTemplate::new(200))
+            .mount(&receiver)
+            .await;
         Self::with_receiver(receiver).await
     }
 
     pub(crate) async fn with_receiver(receiver: MockServer) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let database = dynoxide::Database::memory().unwrap();
-        tokio::spawn(dynoxide::server::serve_on(listener, database));
+        let endpoint = start_engine();
         Self { client: client(&endpoint), endpoint, receiver, requests: AtomicU64::new(0) }
     }
 
@@ -84,9 +84,9 @@ impl Stack {
     }
 
     pub(crate) fn function_on(&self, dynamo: Dynamo, migrations: Vec<Migration>) -> Handler {
-        let builder = migrations.into_iter().fold(Migrator::builder(), |builder, migration| {
-            builder.migration(migration)
-        });
+        let builder = migrations
+            .into_iter()
+            .fold(Migrator::builder(), |builder, migration| builder.migration(migration));
         let migrator = Arc::new(builder.build().unwrap());
         Handler::new(dynamo, migrator, AllowedHosts::parse("127.0.0.1"), Sender::new().unwrap())
     }
@@ -211,6 +211,21 @@ impl Stack {
     }
 }
 
+/// Starts an engine on a thread of its own, so that it answers whatever the test's own runtime is doing.
+fn start_engine() -> String {
+    let (sender, endpoint) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            sender.send(format!("http://{}", listener.local_addr().unwrap())).unwrap();
+            let database = dynoxide::Database::memory().unwrap();
+            dynoxide::server::serve_on(listener, database).await;
+        });
+    });
+    endpoint.recv().unwrap()
+}
+
 /// Delivers an event once.
 pub(crate) async fn deliver(
     function: &Handler,
@@ -260,7 +275,10 @@ pub(crate) fn table(name: &str) -> Value {
 
 /// Adds a global index on one string attribute, whose type it declares.
 pub(crate) fn with_index(mut table: Value, name: &str, attribute: &str) -> Value {
-    push(&mut table["AttributeDefinitions"], json!({ "AttributeName": attribute, "AttributeType": "S" }));
+    push(
+        &mut table["AttributeDefinitions"],
+        json!({ "AttributeName": attribute, "AttributeType": "S" }),
+    );
     push(
         &mut table["GlobalSecondaryIndexes"],
         json!({
@@ -297,7 +315,8 @@ impl Stack {
         let key = KeySchemaElement::builder().attribute_name("pk").key_type(KeyType::Hash);
         let kind = ScalarAttributeType::S;
         let attribute = AttributeDefinition::builder().attribute_name("pk").attribute_type(kind);
-        let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build().unwrap());
+        let tags =
+            tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build().unwrap());
         let request = self
             .client
             .create_table()
@@ -325,10 +344,13 @@ impl Stack {
     /// What can be set on a table, in one line.
     pub(crate) async fn show(&self, table: &str) -> String {
         let described = self.describe(table).await;
-        let mode = described.billing_mode_summary.as_ref().and_then(|mode| mode.billing_mode.clone());
+        let mode =
+            described.billing_mode_summary.as_ref().and_then(|mode| mode.billing_mode.clone());
         let mode = mode.map_or("PROVISIONED".to_owned(), |mode| mode.to_string());
         let is_provisioned = mode == "PROVISIONED";
-        let units = |throughput: Option<&aws_sdk_dynamodb::types::ProvisionedThroughputDescription>| {
+        let units = |throughput: Option<
+            &aws_sdk_dynamodb::types::ProvisionedThroughputDescription,
+        >| {
             let throughput = throughput.unwrap();
             let (read, write) = (throughput.read_capacity_units, throughput.write_capacity_units);
             format!("{}/{}", read.unwrap(), write.unwrap())
@@ -355,8 +377,17 @@ impl Stack {
         if described.deletion_protection_enabled == Some(true) {
             shown.push("protected".to_owned());
         }
-        let tags = self.tags(table).await.into_keys().filter(|key| !key.starts_with("tablewright:"));
+        let tags =
+            self.tags(table).await.into_keys().filter(|key| !key.starts_with("tablewright:"));
         shown.extend(tags.map(|key| format!("tag={key}")));
         shown.join(" ")
     }
+}
+
+/// A sample of `events/`, to be answered to the stack's receiver.
+pub(crate) fn sample(stack: &Stack, name: &str) -> Value {
+    let path = format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let mut event: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    event["ResponseURL"] = json!(format!("{}/{name}", stack.receiver.uri()));
+    event
 }
