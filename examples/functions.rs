@@ -2,6 +2,8 @@
 //!
 //! `make demo` and `make e2e` run it over the items of `examples/items.json`.
 
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use tablewright::{Change, Context, Item, Migration, MigrationError, Migrator};
 
@@ -11,7 +13,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         .migration(
             Migration::backfill("0001_order_labels", "orders", add_label)
                 .description("a label on every order")
-                .down_items(remove_label),
+                .down_items(|mut order| {
+                    order.remove("label");
+                    Ok(Change::Update(order))
+                }),
         )
         .migration(
             Migration::new("0002_customer_tiers", fill_tiers)
@@ -33,12 +38,8 @@ fn add_label(mut order: Item) -> Result<Change, MigrationError> {
     Ok(Change::Update(order))
 }
 
-fn remove_label(mut order: Item) -> Result<Change, MigrationError> {
-    order.remove("label");
-    Ok(Change::Update(order))
-}
-
 /// Free-form work with the client: it can be anything, as long as running it again is right.
+#[expect(clippy::disallowed_methods, reason = "a migration sends what it likes")]
 async fn fill_tiers(cx: Context) -> Result<(), MigrationError> {
     let mut pages = cx
         .dynamo()
@@ -72,13 +73,9 @@ async fn fill_tier(cx: &Context, id: AttributeValue) -> Result<(), MigrationErro
     }
 }
 
-fn is_condition_failure(
-    error: &aws_sdk_dynamodb::error::SdkError<
-        aws_sdk_dynamodb::operation::update_item::UpdateItemError,
-    >,
-) -> bool {
+fn is_condition_failure(error: &SdkError<UpdateItemError>) -> bool {
     let error = error.as_service_error();
-    error.is_some_and(|error| error.is_conditional_check_failed_exception())
+    error.is_some_and(UpdateItemError::is_conditional_check_failed_exception)
 }
 
 /// `total: "12.50"` becomes `total_cents: 1250`.

@@ -599,10 +599,7 @@ impl Dynamo {
     ) -> Result<Transacted> {
         let call = self.client.transact_write_items().set_transact_items(Some(actions)).send();
         self.sent.fetch_add(1, Ordering::Relaxed);
-        let error = match call.boxed().await {
-            Ok(_) => return Ok(Transacted::Done),
-            Err(error) => error,
-        };
+        let Err(error) = call.boxed().await else { return Ok(Transacted::Done) };
         if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
             error.as_service_error()
         {

@@ -1,4 +1,4 @@
-//! Carries a plan out in slices: tables, then migrations, then removals, then the record that all of it is done.
+//! Carries a plan out in slices: tables, then migrations, then the record that they are done, then removals.
 
 mod delete;
 mod migrations;
@@ -19,7 +19,7 @@ use crate::ledger::state::State;
 use crate::ledger::{Lease, RowWrite, Snapshot};
 use crate::migrator::Migrator;
 use crate::observe::{self, Observed};
-use crate::plan::{self, Input, Mode};
+use crate::plan::{self, Input, Mode, TablePlan};
 
 /// One request's work, from its first slice to its last.
 #[derive(Clone)]
@@ -138,13 +138,32 @@ async fn slice(run: &Run, budget: Deadline) -> Result<Report, Interrupt> {
     let mut notices = plan.notices.clone();
     notices.extend(tables::run_all(run, &observed.ledger, &plan.tables, budget).await?);
     migrations::run_all(run, &observed.ledger, &plan.migrations, budget).await?;
-    notices.extend(tables::run_all(run, &observed.ledger, &plan.removals, budget).await?);
-    let changed: Vec<_> =
-        plan.tables.iter().chain(&plan.removals).map(|plan| plan.table.as_str()).collect();
+    let changed: Vec<_> = plan.tables.iter().map(|plan| plan.table.as_str()).collect();
     let after = if plan.is_empty() { observed.ledger.clone() } else { ledger.snapshot().await? };
-    let report = report(run, &observed, &after, &changed, notices).await?;
+    let mut report = report(run, &observed, &after, &changed, notices).await?;
     commit(run, &after).await?;
+    report.notices.extend(remove(run, &observed.ledger, &plan.removals, budget).await?);
     Ok(report)
+}
+
+/// Removes what the declaration left out. It comes after everything that can fail, for it cannot be taken back; what
+/// cannot be removed now is removed by the next deploy.
+async fn remove(
+    run: &Run,
+    ledger: &Snapshot,
+    removals: &[TablePlan],
+    budget: Deadline,
+) -> Result<Vec<String>, Interrupt> {
+    match tables::run_all(run, ledger, removals, budget).await {
+        Err(Interrupt::LeaseLost(why)) => Err(Interrupt::LeaseLost(why)),
+        Err(interrupt) => {
+            tracing::warn!(%interrupt, "not everything was removed");
+            Ok(vec![format!(
+                "not everything was removed, the next deploy tries again: {interrupt}"
+            )])
+        }
+        Ok(notices) => Ok(notices),
+    }
 }
 
 async fn report(
@@ -197,14 +216,21 @@ async fn commit(run: &Run, after: &Snapshot) -> Result<(), Interrupt> {
         }
     }
     let meta = after.meta.clone().unwrap_or_default();
-    let is_new = meta.committed.as_ref() != Some(&run.declaration);
+    let committed = Some(run.declaration.clone());
     let next = MetaRow {
-        previous: if is_new { meta.committed.clone() } else { meta.previous.clone() },
-        committed: Some(run.declaration.clone()),
+        previous: match run.mode {
+            Mode::Deploy if meta.committed == committed => meta.previous.clone(),
+            Mode::Deploy => meta.committed.clone(),
+            // From a declaration that was gone back to, the way leads on and not back again.
+            Mode::Superset => None,
+        },
+        committed,
         attempting: None,
-        ..meta
+        ..meta.clone()
     };
-    writes.push(RowWrite::set(entry::META.to_owned(), &next)?);
+    if next != meta {
+        writes.push(RowWrite::set(entry::META.to_owned(), &next)?);
+    }
     let mut writes = writes.into_iter().peekable();
     while writes.peek().is_some() {
         run.lease.write(writes.by_ref().take(crate::ledger::ROWS_PER_WRITE).collect()).await?;

@@ -24,7 +24,7 @@ use crate::rollback;
 const CLAIM: Duration = Duration::from_secs(5);
 
 /// Longest time that CloudFormation waits for an answer, and its default ("`ServiceTimeout`").
-const SERVICE_TIMEOUT: Duration = Duration::from_secs(3600);
+const SERVICE_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// Handles custom-resource events; cheap to clone.
 #[derive(Debug, Clone)]
@@ -213,7 +213,7 @@ impl Times {
     fn of(deadline: Deadline) -> Self {
         let left = deadline.remaining();
         let answer = (left / 10).min(Duration::from_secs(20));
-        let undo = (left / 4).min(Duration::from_secs(60));
+        let undo = (left / 4).min(Duration::from_mins(1));
         Self {
             work: deadline.earlier_by(answer + undo),
             undo: deadline.earlier_by(answer + answer / 4),
@@ -314,14 +314,16 @@ impl Work {
         let meta = self.ledger.snapshot().await?.meta;
         let declaration = properties_hash(&self.envelope.properties);
         let mode = self.mode(meta.as_ref(), &declaration);
-        let meta = MetaRow {
-            stack: self.envelope.stack_name().to_owned(),
-            stack_id: self.envelope.stack_id.clone(),
-            attempting: Some(declaration.clone()),
-            generation: self.envelope.generation(),
-            ..meta.unwrap_or_default()
-        };
-        lease.write(vec![RowWrite::set(entry::META.to_owned(), &meta)?]).await?;
+        if meta.as_ref().and_then(|meta| meta.committed.as_ref()) != Some(&declaration) {
+            let meta = MetaRow {
+                stack: self.envelope.stack_name().to_owned(),
+                stack_id: self.envelope.stack_id.clone(),
+                generation: self.envelope.generation(),
+                attempting: Some(declaration.clone()),
+                ..meta.unwrap_or_default()
+            };
+            lease.write(vec![RowWrite::set(entry::META.to_owned(), &meta)?]).await?;
+        }
         let run = Run {
             id: self.run.clone(),
             declaration,
@@ -357,9 +359,10 @@ impl Work {
 
     /// Whether this Update is the way back from one that failed, or from one after which another resource failed.
     ///
-    /// CloudFormation does not say so. It sends the declaration that held before, and as the old properties the one
-    /// that is rolled back. A team that goes back by a deploy of its own looks the same and is treated the same:
-    /// nothing is removed.
+    /// CloudFormation does not say so, but the old properties give it away. Of a deploy they are the declaration that
+    /// is committed. Of a rollback they are the one that is taken back: it failed, and another is committed; or it
+    /// succeeded, and the new properties are those before it. A team that returns to its last but one declaration by
+    /// a deploy of its own looks like the latter and is treated like it: nothing is removed.
     fn mode(&self, meta: Option<&MetaRow>, declaration: &String) -> Mode {
         let (RequestKind::Update, Some(meta), Some(old)) =
             (&self.envelope.kind, meta, &self.envelope.old_properties)
@@ -367,9 +370,12 @@ impl Work {
             return Mode::Deploy;
         };
         let old = Some(properties_hash(old));
-        let from_failed = meta.committed.as_ref() == Some(declaration) && meta.attempting == old;
+        let from_failed = meta.committed.as_ref() == Some(declaration)
+            && meta.committed != old
+            // A deploy that was committed and could not be answered comes again with the old properties of before.
+            && (meta.previous != old || meta.attempting == old);
         let from_succeeded = meta.previous.as_ref() == Some(declaration) && meta.committed == old;
-        if old.as_ref() != Some(declaration) && (from_failed || from_succeeded) {
+        if from_failed || from_succeeded {
             tracing::info!("this is the way back to the declaration before");
             return Mode::Superset;
         }

@@ -59,6 +59,7 @@ impl Item {
     }
 
     /// Sets a number attribute.
+    #[expect(clippy::needless_pass_by_value, reason = "a number reads better without a borrow")]
     pub fn set_number(&mut self, name: &str, value: impl ToString) {
         self.set(name, AttributeValue::N(value.to_string()));
     }

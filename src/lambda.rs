@@ -61,7 +61,7 @@ async fn client() -> aws_sdk_dynamodb::Client {
 ///
 /// `cargo lambda watch` sends the length of an invocation where Lambda sends the moment of its end.
 fn deadline(deadline_ms: u64) -> Deadline {
-    const LONGEST: Duration = Duration::from_secs(24 * 3600);
+    const LONGEST: Duration = Duration::from_hours(24);
     let given = Duration::from_millis(deadline_ms);
     let left = if given < LONGEST {
         given

@@ -49,7 +49,7 @@ pub enum AnswerClaim {
 }
 
 /// After this long an answer that was claimed and not confirmed may be sent again, as it was.
-const ANSWER_CLAIM: Duration = Duration::from_secs(60);
+const ANSWER_CLAIM: Duration = Duration::from_mins(1);
 
 impl Ledger {
     /// The ledger of `scope` in `table`. Sends nothing.

@@ -77,6 +77,7 @@ impl fmt::Display for Feature {
 
 /// Which features of a table to ask for beside its description.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub struct Wanted {
     tags: bool,
     time_to_live: bool,

@@ -48,7 +48,7 @@ pub struct Plan {
     pub tables: Vec<TablePlan>,
     /// Migrations, strictly one after another.
     pub migrations: Vec<MigrationStep>,
-    /// What is removed once the migrations are done.
+    /// What is removed once all else is done.
     pub removals: Vec<TablePlan>,
     /// What a person should know.
     pub notices: Vec<String>,

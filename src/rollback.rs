@@ -134,7 +134,7 @@ pub(crate) async fn take_back_late_table(dynamo: &Dynamo, name: &str, deadline: 
         Ok(true) => tracing::warn!(table = name, "made too late, taken back"),
         Ok(false) => tracing::error!(table = name, "made too late, and not empty: it stays"),
         Err(error) => {
-            tracing::error!(table = name, %error, "made too late, could not be taken back")
+            tracing::error!(table = name, %error, "made too late, could not be taken back");
         }
     }
 }

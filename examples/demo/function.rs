@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::cloud::Cloud;
 
 /// What the first invocation waits for the function to be compiled.
-const FIRST_START: Duration = Duration::from_secs(1800);
+const FIRST_START: Duration = Duration::from_mins(30);
 
 pub(crate) struct Function {
     process: Child,

@@ -428,12 +428,11 @@ fn recovery(node: &Node<'_>) -> Option<Recovery> {
     }
     let Some(days) = days else { return Some(Recovery::Days(Recovery::DEFAULT_DAYS)) };
     let number = days.integer()?;
-    match u32::try_from(number) {
-        Ok(number @ 1..=35) => Some(Recovery::Days(number)),
-        _ => {
-            days.problem(format!("expected 1 to 35 days, found {number}"));
-            None
-        }
+    if let Ok(number @ 1..=35) = u32::try_from(number) {
+        Some(Recovery::Days(number))
+    } else {
+        days.problem(format!("expected 1 to 35 days, found {number}"));
+        None
     }
 }
 

@@ -110,7 +110,9 @@ pub(crate) async fn perform(
             Work::Function(function) => {
                 let limit = cx.remaining() + GRACE;
                 match tokio::time::timeout(limit, function(cx.clone())).await {
-                    Ok(outcome) => outcome.map(|()| None).map_err(|error| error.into_interrupt()),
+                    Ok(outcome) => outcome
+                        .map(|()| None)
+                        .map_err(super::super::migration::MigrationError::into_interrupt),
                     Err(_) if idempotent => Err(Interrupt::OutOfTime(
                         "was cut off; it runs again from its start".to_owned(),
                     )),

@@ -17,7 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::migration::Spec;
 
 /// How long a lease lasts without renewal.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(20);
 /// How far the clocks of two functions may be apart.
@@ -111,10 +111,8 @@ impl Ledger {
                 let twin = seen.holder.as_ref().is_some_and(|other| other.run == holder.run);
                 twin && !seen.is_expired()
             });
-            if !twin {
-                if let Some(lease) = self.take(&holder, seen.as_ref()).await? {
-                    return Ok(Acquired::Lease(lease));
-                }
+            if !twin && let Some(lease) = self.take(&holder, seen.as_ref()).await? {
+                return Ok(Acquired::Lease(lease));
             }
             let answered = self.answer(&holder.run).await?.is_some();
             if answered || !deadline.sleep(POLL).await {

@@ -2,7 +2,7 @@
 //!
 //! | sort key | row |
 //! |---|---|
-//! | `meta` | the scope: stack, committed declaration, the attempt under way |
+//! | `meta` | the scope: stack, generation, committed declaration |
 //! | `lease` | holder, expiry, fence |
 //! | `migration#<id>` | state of a migration |
 //! | `attempt#<id>#<number>` | one run of it, forward or back; never changed once finished |
@@ -72,7 +72,7 @@ pub struct MetaRow {
     pub generation: u64,
     /// Hash of the declaration that last succeeded.
     pub committed: Option<String>,
-    /// Hash of the one before it.
+    /// Hash of the one that succeeded before it, as long as a rollback can lead back there.
     pub previous: Option<String>,
     /// Hash of a declaration that was begun and has not succeeded.
     pub attempting: Option<String>,

@@ -273,10 +273,14 @@ fn pending(
 fn needs_a_person(spec: &Spec, row: &MigrationRow) -> Option<String> {
     let repaired = row.fingerprint != spec.fingerprint;
     let repeatable = match row.state {
-        State::Paused => true,
         State::Started | State::Failed => spec.idempotent,
         State::Undoing | State::UndoFailed => false,
-        State::Pending | State::Undone | State::Baseline | State::Applied | State::Unknown => true,
+        State::Pending
+        | State::Paused
+        | State::Undone
+        | State::Baseline
+        | State::Applied
+        | State::Unknown => true,
     };
     if repeatable || repaired {
         return None;

@@ -455,10 +455,10 @@ fn capacity(want: &Table, live: &Table, steps: &mut Vec<TableStep>) {
             let indexes = BTreeMap::new();
             steps.push(TableStep::Billing { from: live.capacity, to: want.capacity, indexes });
             for (name, index) in staying {
-                if let Capacity::OnDemand(limits) = index.capacity {
-                    if limits != Limits::default() {
-                        steps.push(TableStep::IndexLimits(name.clone(), limits));
-                    }
+                if let Capacity::OnDemand(limits) = index.capacity
+                    && limits != Limits::default()
+                {
+                    steps.push(TableStep::IndexLimits(name.clone(), limits));
                 }
             }
         }
@@ -485,10 +485,9 @@ fn capacity(want: &Table, live: &Table, steps: &mut Vec<TableStep>) {
             for (name, index) in staying {
                 if let (Capacity::OnDemand(from), Capacity::OnDemand(to)) =
                     (live.global_indexes[name].capacity, index.capacity)
+                    && from != to
                 {
-                    if from != to {
-                        steps.push(TableStep::IndexLimits(name.clone(), to));
-                    }
+                    steps.push(TableStep::IndexLimits(name.clone(), to));
                 }
             }
         }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tablewright::Migration;
 
-use crate::support::{SCOPE, STACK, Stack, item, properties, table, text, with, with_index};
+use crate::support::{self, SCOPE, STACK, Stack, item, properties, table, text, with, with_index};
 
 #[tokio::test]
 async fn create_makes_what_is_declared_and_answers_with_its_attributes() {
@@ -283,7 +283,7 @@ async fn delete_after_a_failed_create_leaves_nothing_of_it() {
 async fn many_tables_are_made_in_one_deploy_and_an_equal_update_reads_little() {
     let stack = Stack::start().await;
     let dynamo = tablewright::dynamo::Dynamo::new(stack.client.clone());
-    let function = stack.function_on(dynamo.clone(), vec![]);
+    let function = support::function(dynamo.clone(), vec![]);
     let tables: Vec<Value> =
         (0..20).map(|n| with_index(table(&format!("t{n:02}")), "by_a", "a")).collect();
     let declared = properties(&tables);

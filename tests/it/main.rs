@@ -1,9 +1,11 @@
 //! The integration tests: whole requests against the embedded engine.
 #![expect(clippy::disallowed_methods, reason = "tests look at the engine directly")]
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod support;
 
 mod deploys;
+mod faults;
 mod migrations;
 mod protocol;
 mod rollbacks;

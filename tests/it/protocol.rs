@@ -11,9 +11,9 @@ use tablewright::{Migration, MigrationError};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{Answer, Stack, client, deliver, properties, sample, table};
+use crate::support::{self, Answer, Stack, client, deliver, properties, sample, table};
 
-const TIME: Duration = Duration::from_secs(60);
+const TIME: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn an_event_that_is_no_request_is_an_error_and_nothing_is_sent() {
@@ -65,7 +65,7 @@ async fn an_unreachable_dynamodb_is_answered_with_its_address_in_doubt() {
     let stack = Stack::start().await;
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let nowhere = Dynamo::new(client(&format!("http://{free}")));
-    let answer = stack.create(&stack.function_on(nowhere, vec![]), &properties(&[])).await;
+    let answer = stack.create(&support::function(nowhere, vec![]), &properties(&[])).await;
     answer.expect_failure(&[
         "DynamoDB could not be reached for UpdateItem on tablewright-ledger",
         "check the endpoint",
@@ -85,7 +85,7 @@ async fn receiver(statuses: &[u16]) -> MockServer {
 async fn a_refused_answer_is_not_repeated_and_a_failing_receiver_is_tried_again() {
     for (statuses, state, sent) in [(vec![403], "refused", 1), (vec![503, 503, 200], "answered", 3)]
     {
-        let stack = Stack::with_receiver(receiver(&statuses).await).await;
+        let stack = Stack::with_receiver(receiver(&statuses).await);
         let function = stack.function(vec![]);
         let event = stack.event("Create", &properties(&[table("orders")]), None);
         deliver(&function, &event, TIME).await.unwrap();
@@ -103,7 +103,7 @@ async fn redirects_are_not_followed() {
     let receiver = MockServer::start().await;
     let redirect = ResponseTemplate::new(307).insert_header("location", elsewhere.uri().as_str());
     Mock::given(any()).respond_with(redirect).mount(&receiver).await;
-    let stack = Stack::with_receiver(receiver).await;
+    let stack = Stack::with_receiver(receiver);
     let event = stack.event("Create", &properties(&[]), None);
     deliver(&stack.function(vec![]), &event, TIME).await.unwrap();
     assert_eq!(elsewhere.received_requests().await.unwrap().len(), 0);

@@ -13,6 +13,7 @@ use tablewright::answer::Sender;
 use tablewright::deadline::Deadline;
 use tablewright::dynamo::Dynamo;
 use tablewright::handler::{Handler, Invocation};
+use tablewright::migrator::Builder;
 use tablewright::request::{AllowedHosts, NotARequest};
 use tablewright::{Migration, Migrator};
 use wiremock::matchers::any;
@@ -70,25 +71,17 @@ impl Stack {
             .respond_with(ResponseTemplate::new(200))
             .mount(&receiver)
             .await;
-        Self::with_receiver(receiver).await
+        Self::with_receiver(receiver)
     }
 
-    pub(crate) async fn with_receiver(receiver: MockServer) -> Self {
+    pub(crate) fn with_receiver(receiver: MockServer) -> Self {
         let endpoint = start_engine();
         Self { client: client(&endpoint), endpoint, receiver, requests: AtomicU64::new(0) }
     }
 
     /// A function with these migrations.
     pub(crate) fn function(&self, migrations: Vec<Migration>) -> Handler {
-        self.function_on(Dynamo::new(self.client.clone()), migrations)
-    }
-
-    pub(crate) fn function_on(&self, dynamo: Dynamo, migrations: Vec<Migration>) -> Handler {
-        let builder = migrations
-            .into_iter()
-            .fold(Migrator::builder(), |builder, migration| builder.migration(migration));
-        let migrator = Arc::new(builder.build().unwrap());
-        Handler::new(dynamo, migrator, AllowedHosts::parse("127.0.0.1"), Sender::new().unwrap())
+        function(Dynamo::new(self.client.clone()), migrations)
     }
 
     /// An event with ids of its own.
@@ -129,7 +122,7 @@ impl Stack {
     pub(crate) fn send(&self, function: &Handler, event: &Value) -> impl Future<Output = Answer> {
         let (function, event) = (function.clone(), event.clone());
         async move {
-            deliver(&function, &event, Duration::from_secs(60)).await.unwrap();
+            deliver(&function, &event, Duration::from_mins(1)).await.unwrap();
             let answers = self.answers_to(&event).await;
             assert_eq!(answers.len(), 1, "answers: {answers:?}");
             answers.into_iter().next().unwrap()
@@ -211,6 +204,13 @@ impl Stack {
     }
 }
 
+/// A function with these migrations that sees DynamoDB through this client.
+pub(crate) fn function(dynamo: Dynamo, migrations: Vec<Migration>) -> Handler {
+    let builder = migrations.into_iter().fold(Migrator::builder(), Builder::migration);
+    let migrator = Arc::new(builder.build().unwrap());
+    Handler::new(dynamo, migrator, AllowedHosts::parse("127.0.0.1"), Sender::new().unwrap())
+}
+
 /// Starts an engine on a thread of its own, so that it answers whatever the test's own runtime is doing.
 fn start_engine() -> String {
     let (sender, endpoint) = std::sync::mpsc::channel();
@@ -242,19 +242,22 @@ pub(crate) async fn deliver(
 }
 
 pub(crate) fn client(endpoint: &str) -> Client {
-    let config = aws_sdk_dynamodb::Config::builder()
+    Client::from_conf(config(endpoint).build())
+}
+
+pub(crate) fn config(endpoint: &str) -> aws_sdk_dynamodb::config::Builder {
+    aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(endpoint)
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-        .build();
-    Client::from_conf(config)
 }
 
 pub(crate) fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_owned())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a number reads better without a borrow")]
 pub(crate) fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
@@ -361,9 +364,10 @@ impl Stack {
         }
         for index in described.global_secondary_indexes() {
             let name = index.index_name.clone().unwrap();
-            shown.push(match is_provisioned {
-                true => format!("{name}:{}", units(index.provisioned_throughput.as_ref())),
-                false => name,
+            shown.push(if is_provisioned {
+                format!("{name}:{}", units(index.provisioned_throughput.as_ref()))
+            } else {
+                name
             });
         }
         let limit = described.on_demand_throughput.and_then(|limits| limits.max_read_request_units);

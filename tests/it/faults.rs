@@ -1,0 +1,227 @@
+//! Loops over every request that a deploy sends: each is failed in turn, and the process dies before each in turn.
+//! After each, the next deploy reaches the same end as one that nothing happened to.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use serde_json::{Value, json};
+use tablewright::dynamo::Dynamo;
+use tablewright::{Change, Item, Migration};
+use tokio::sync::Notify;
+
+use crate::support::{self, Stack, deliver, item, properties, table, text, with, with_index};
+
+/// What happens at the chosen request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// It fails, and is never sent.
+    Fails,
+    /// The process ends there.
+    Crash,
+}
+
+/// Counts requests and brings the fault about at one of them.
+#[derive(Debug, Clone)]
+struct Trap {
+    fault: Fault,
+    at: usize,
+    seen: Arc<AtomicUsize>,
+    crashed: Arc<Notify>,
+}
+
+impl Trap {
+    fn at(request: usize, fault: Fault) -> Self {
+        Self { fault, at: request, seen: Arc::default(), crashed: Arc::default() }
+    }
+
+    fn client(&self, endpoint: &str) -> Dynamo {
+        let config = support::config(endpoint)
+            .retry_config(RetryConfig::disabled())
+            .interceptor(self.clone());
+        Dynamo::new(Client::from_conf(config.build()))
+    }
+
+    fn has_sprung(&self) -> bool {
+        self.seen.load(Ordering::SeqCst) > self.at
+    }
+}
+
+impl Intercept for Trap {
+    fn name(&self) -> &'static str {
+        "trap"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let number = self.seen.fetch_add(1, Ordering::SeqCst);
+        match self.fault {
+            Fault::Fails if number == self.at => Err("trapped".into()),
+            // A dead process sends nothing more.
+            Fault::Crash if number >= self.at => {
+                self.crashed.notify_one();
+                Err("dead".into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Everything that a deploy leaves, apart from names of runs and moments.
+#[derive(Debug, PartialEq)]
+struct End {
+    tables: HashMap<String, (String, Vec<String>, Vec<support::Item>)>,
+    migrations: Vec<String>,
+}
+
+async fn end(stack: &Stack) -> End {
+    let mut tables = HashMap::new();
+    for name in stack.tables().await.into_iter().filter(|name| name != "tablewright-ledger") {
+        let shown = stack.show(&name).await;
+        tables.insert(name.clone(), (shown, stack.indexes(&name).await, stack.items(&name).await));
+    }
+    End { tables, migrations: stack.migrations().await }
+}
+
+fn before() -> Value {
+    properties(&[with_index(table("orders"), "by_a", "a")])
+}
+
+fn after() -> Value {
+    let indexed = with_index(with_index(table("orders"), "by_b", "b"), "by_c", "c");
+    let ttl = json!({ "AttributeName": "ttl", "Enabled": true });
+    properties(&[
+        with(indexed, "TimeToLiveSpecification", ttl),
+        with_index(table("new"), "by_d", "d"),
+    ])
+}
+
+fn migrations() -> Vec<Migration> {
+    let mark = |name: &'static str| {
+        move |mut item: Item| {
+            item.set_text(name, "x");
+            Ok(Change::Update(item))
+        }
+    };
+    let unmark = |name: &'static str| {
+        move |mut item: Item| {
+            item.remove(name);
+            Ok(Change::Update(item))
+        }
+    };
+    vec![
+        Migration::backfill("0001_m", "orders", mark("m")).down_items(unmark("m")),
+        Migration::new("0002_seed", |cx| async move {
+            let seed = item([("pk", text("seed"))]);
+            cx.dynamo().put_item().table_name("new").set_item(Some(seed)).send().await?;
+            Ok(())
+        })
+        .idempotent()
+        .down(|cx| async move {
+            cx.dynamo().delete_item().table_name("new").key("pk", text("seed")).send().await?;
+            Ok(())
+        }),
+    ]
+}
+
+async fn prepared() -> Stack {
+    let stack = Stack::start().await;
+    stack.create(&stack.function(vec![]), &before()).await.expect_success();
+    for n in 0..5 {
+        stack.put("orders", item([("pk", text(&n.to_string()))])).await;
+    }
+    stack
+}
+
+/// Deploys in a process of its own, as far as one can be had in a test: a runtime that ends with all its tasks.
+fn deploy_until(stack: &Stack, trap: &Trap, event: &Value) {
+    let (endpoint, trap, event) = (stack.endpoint.clone(), trap.clone(), event.clone());
+    let process = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let function = support::function(trap.client(&endpoint), migrations());
+            tokio::select! {
+                biased;
+                () = trap.crashed.notified() => {}
+                done = deliver(&function, &event, Duration::from_mins(1)) => { done.unwrap(); }
+            }
+        });
+    });
+    process.join().unwrap();
+}
+
+async fn after_each(fault: Fault) {
+    let expected = {
+        let stack = prepared().await;
+        stack.update(&stack.function(migrations()), &after(), &before()).await.expect_success();
+        end(&stack).await
+    };
+    for request in 0.. {
+        let stack = prepared().await;
+        let trap = Trap::at(request, fault);
+        let event = stack.event("Update", &after(), Some(&before()));
+        deploy_until(&stack, &trap, &event);
+        let answers = stack.answers_to(&event).await;
+        if !trap.has_sprung() {
+            assert!(request > 40, "only {request} requests: the loop has lost its subject");
+            assert_eq!(answers[0].status(), "SUCCESS", "{}", answers[0].reason());
+            return;
+        }
+        match fault {
+            Fault::Fails => assert_eq!(answers.len(), 1, "request {request}"),
+            Fault::Crash => assert!(answers.len() <= 1, "request {request}"),
+        }
+        // CloudFormation goes on with a request of its own: the same declaration, deployed again.
+        let answer = stack.update(&stack.function(migrations()), &after(), &before()).await;
+        assert_eq!(answer.status(), "SUCCESS", "after request {request}: {}", answer.reason());
+        assert_eq!(end(&stack).await, expected, "after request {request}");
+    }
+}
+
+#[tokio::test]
+async fn a_deploy_after_any_failing_request_reaches_the_same_end() {
+    after_each(Fault::Fails).await;
+}
+
+#[tokio::test]
+async fn a_deploy_after_a_crash_before_any_request_reaches_the_same_end() {
+    after_each(Fault::Crash).await;
+}
+
+/// The other way on: CloudFormation rolls back. Data is as it was, and nothing that existed is gone.
+#[tokio::test]
+async fn the_rollback_after_any_failing_request_leaves_data_as_it_was_or_says_so() {
+    for request in 0.. {
+        let stack = prepared().await;
+        let items = stack.items("orders").await;
+        let trap = Trap::at(request, Fault::Fails);
+        let event = stack.event("Update", &after(), Some(&before()));
+        deploy_until(&stack, &trap, &event);
+        if !trap.has_sprung() {
+            return;
+        }
+        let answer = stack.answers_to(&event).await.remove(0);
+        if answer.status() == "SUCCESS" {
+            continue;
+        }
+        stack.update(&stack.function(migrations()), &before(), &after()).await.expect_success();
+        let is_said =
+            answer.reason().contains("Not undone") || answer.reason().contains("Undoing stopped");
+        assert!(
+            stack.items("orders").await == items || is_said,
+            "after request {request}: {}",
+            answer.reason()
+        );
+        assert!(stack.indexes("orders").await.contains(&"by_a".to_owned()));
+    }
+}
