@@ -6,6 +6,8 @@ mod support;
 
 mod deploys;
 mod faults;
+mod logs;
 mod migrations;
+mod planner;
 mod protocol;
 mod rollbacks;

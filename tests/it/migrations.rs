@@ -305,13 +305,13 @@ async fn a_transform_keeps_changes_and_deletes_and_what_it_leaves_alone_is_untou
     assert_eq!((&attempt["read"], &attempt["changed"]), (&number(3), &number(2)));
 }
 
-type Outcome = Result<Change, MigrationError>;
+type Transform = fn(Item) -> Result<Change, MigrationError>;
 
 #[tokio::test]
 async fn an_item_that_cannot_be_handled_stops_the_migration_with_its_key_and_never_its_values() {
     let stack = filled([item([("pk", text("1")), ("secret", text("hunter2"))])]).await;
     let all = orders(Value::Null);
-    let failing: [(fn(Item) -> Outcome, &str); 3] = [
+    let failing: [(Transform, &str); 3] = [
         (|item| item.number("secret").map(|_| Change::Keep), "secret is a string, not a number"),
         (
             |mut item| {

@@ -75,6 +75,7 @@ impl Stack {
     }
 
     pub(crate) fn with_receiver(receiver: MockServer) -> Self {
+        crate::logs::collect();
         let endpoint = start_engine();
         Self { client: client(&endpoint), endpoint, receiver, requests: AtomicU64::new(0) }
     }
