@@ -28,7 +28,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
                 .description("order totals as whole cents instead of text")
                 .down_items(cents_to_total),
         )
-        .build()?;
+        .build();
     tablewright::run(migrator).await
 }
 

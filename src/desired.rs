@@ -47,13 +47,14 @@ pub struct DeclaredTable {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemovalPolicy {
-    /// It stays.
-    #[default]
-    Retain,
     /// It is backed up, then deleted.
     Snapshot,
     /// It is deleted.
     Delete,
+    /// It stays. Also what a newer version's word is taken for.
+    #[default]
+    #[serde(other)]
+    Retain,
 }
 
 impl fmt::Display for RemovalPolicy {

@@ -4,6 +4,7 @@ mod delete;
 mod migrations;
 mod tables;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,6 +21,7 @@ use crate::ledger::{Lease, RowWrite, Snapshot};
 use crate::migrator::Migrator;
 use crate::observe::{self, Observed};
 use crate::plan::{self, Input, Mode, TablePlan};
+use crate::schema::Table;
 
 /// One request's work, from its first slice to its last.
 #[derive(Clone)]
@@ -195,6 +197,11 @@ async fn report(
     })
 }
 
+/// The indexes of a table that may be removed when a declaration leaves them out.
+fn indexes_here(row: &TableRow, declared: &Table) -> BTreeSet<String> {
+    row.indexes.iter().chain(declared.global_indexes.keys()).cloned().collect()
+}
+
 /// Records the declaration as the one that holds now: its hash, and each table's part of it.
 async fn commit(run: &Run, after: &Snapshot) -> Result<(), Interrupt> {
     let mut writes = Vec::new();
@@ -208,6 +215,7 @@ async fn commit(run: &Run, after: &Snapshot) -> Result<(), Interrupt> {
                 removal: declared.removal,
                 declared: true,
                 declaration: Some(declaration),
+                indexes: indexes_here(row, &declared.table),
                 ..row.clone()
             };
             if next != *row {

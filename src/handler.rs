@@ -15,7 +15,7 @@ use crate::execute::{self, Progress, Report, Run, Trail};
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{AnswerState, MetaRow, RunRow, RunState, entry};
 use crate::ledger::{Acquired, AnswerClaim, Holder, Lease, Ledger, RowWrite};
-use crate::migrator::Migrator;
+use crate::migrator::{BuildError, Migrator};
 use crate::plan::Mode;
 use crate::request::{AllowedHosts, Envelope, NotARequest, RequestKind, properties_hash};
 use crate::rollback;
@@ -30,7 +30,7 @@ const SERVICE_TIMEOUT: Duration = Duration::from_hours(1);
 #[derive(Debug, Clone)]
 pub struct Handler {
     dynamo: Dynamo,
-    migrator: Arc<Migrator>,
+    migrator: Result<Arc<Migrator>, BuildError>,
     hosts: AllowedHosts,
     sender: Sender,
 }
@@ -81,7 +81,7 @@ impl Handler {
     #[must_use]
     pub fn new(
         dynamo: Dynamo,
-        migrator: Arc<Migrator>,
+        migrator: Result<Arc<Migrator>, BuildError>,
         hosts: AllowedHosts,
         sender: Sender,
     ) -> Self {
@@ -143,6 +143,7 @@ impl Handler {
         let requests = self.dynamo.requests_sent() - before;
         let Verdict::Answer { status, reason, data } = verdict else {
             tracing::info!(requests, "another delivery of this event answers");
+            self.see_answered(&envelope, &run, &ledger, times.hard).await;
             return;
         };
         tracing::info!(?status, reason, requests, "finished");
@@ -153,6 +154,31 @@ impl Handler {
         pointer.push(')');
         let body = Answer { status, reason, pointer, data }.body(&envelope);
         self.answer(&envelope, &run, &ledger, body).await;
+    }
+
+    /// Waits until another delivery has answered, and repeats its answer where that delivery has died over it.
+    async fn see_answered(
+        &self,
+        envelope: &Envelope,
+        run: &str,
+        ledger: &Ledger,
+        deadline: Deadline,
+    ) {
+        const POLL: Duration = Duration::from_secs(1);
+        loop {
+            match ledger.answer(run).await {
+                Ok(Some(row)) if row.is_abandoned() => {
+                    tracing::warn!("the answer was claimed and not confirmed, sending it again");
+                    return self.send(envelope, run, ledger, &row.body, true).await;
+                }
+                Ok(Some(row)) if row.state == AnswerState::Answering => {}
+                Ok(_) => return,
+                Err(error) => tracing::warn!(%error, "the ledger does not say what was answered"),
+            }
+            if !deadline.sleep(POLL).await {
+                return;
+            }
+        }
     }
 
     /// Sends the answer, unless another delivery has or is about to. A ledger that cannot be asked must not cost it.
@@ -174,7 +200,18 @@ impl Handler {
                 (body, false)
             }
         };
-        let state = match self.sender.send(&envelope.response_url, &body).await {
+        self.send(envelope, run, ledger, &body, is_claimed).await;
+    }
+
+    async fn send(
+        &self,
+        envelope: &Envelope,
+        run: &str,
+        ledger: &Ledger,
+        body: &str,
+        is_claimed: bool,
+    ) {
+        let state = match self.sender.send(&envelope.response_url, body).await {
             Ok(()) => {
                 tracing::info!(bytes = body.len(), "answered");
                 AnswerState::Answered
@@ -303,6 +340,11 @@ impl Work {
     }
 
     async fn deploy(&self, desired: Desired) -> Result<Verdict, Verdict> {
+        let migrator = self.handler.migrator.clone().map_err(|error| {
+            Verdict::failed(format!(
+                "the function's migrations are refused, nothing was changed: {error}"
+            ))
+        })?;
         let began = match self.begin().await {
             Err(error) if error.class == Class::Missing => {
                 self.ledger.ensure_table(self.times.work).await?;
@@ -328,7 +370,7 @@ impl Work {
             id: self.run.clone(),
             declaration,
             desired,
-            migrator: Arc::clone(&self.handler.migrator),
+            migrator,
             mode,
             dynamo: self.handler.dynamo.clone(),
             lease,

@@ -13,20 +13,23 @@ use crate::answer::Sender;
 use crate::deadline::Deadline;
 use crate::dynamo::Dynamo;
 use crate::handler::{Handler, Invocation};
-use crate::migrator::Migrator;
+use crate::migrator::{BuildError, Migrator};
 use crate::request::AllowedHosts;
 use crate::{clock, logging};
 
-/// Serves the migrations of `migrator` as a Lambda function, until Lambda ends the process.
+/// Serves a list of migrations as a Lambda function, until Lambda ends the process.
+///
+/// It takes what [`build`](crate::migrator::Builder::build) returns: a list that is refused is answered to CloudFormation,
+/// where ending the process would leave the stack waiting for an hour.
 ///
 /// # Errors
 /// Where the runtime API cannot be reached, or no HTTPS client can be made.
-pub async fn run(migrator: Migrator) -> Result<(), Error> {
+pub async fn run(migrator: Result<Migrator, BuildError>) -> Result<(), Error> {
     logging::init();
     let hosts = std::env::var("TABLEWRIGHT_RESPONSE_HOSTS").unwrap_or_default();
     let dynamo = Dynamo::new(client().await);
     let handler =
-        Handler::new(dynamo, Arc::new(migrator), AllowedHosts::parse(&hosts), Sender::new()?);
+        Handler::new(dynamo, migrator.map(Arc::new), AllowedHosts::parse(&hosts), Sender::new()?);
     let handler = &handler;
     let serve = |event: LambdaEvent<Value>| async move {
         let invocation = Invocation {

@@ -195,18 +195,11 @@ impl Ledger {
             return Ok(AnswerClaim::Send(body.to_owned()));
         };
         let existing: AnswerRow = self.parse(existing)?;
-        if existing == row {
-            // Our own claim, whose response was lost.
+        // Our own claim, whose response was lost, or one that nobody has made good.
+        if existing == row || existing.is_abandoned() {
             return Ok(AnswerClaim::Send(existing.body));
         }
-        let stale = u64::try_from(ANSWER_CLAIM.as_millis()).unwrap_or(u64::MAX);
-        let is_stale = existing.claimed_at_ms.saturating_add(stale) < clock::now_ms();
-        match existing.state {
-            AnswerState::Answering if is_stale => Ok(AnswerClaim::Send(existing.body)),
-            AnswerState::Answering | AnswerState::Answered | AnswerState::Refused => {
-                Ok(AnswerClaim::Taken)
-            }
-        }
+        Ok(AnswerClaim::Taken)
     }
 
     /// Records what became of an answer.

@@ -19,7 +19,7 @@
 //! async fn main() -> Result<(), lambda_runtime::Error> {
 //!     let migrator = Migrator::builder()
 //!         .migration(Migration::backfill("0001_add_label", "orders", add_label))
-//!         .build()?;
+//!         .build();
 //!     tablewright::run(migrator).await
 //! }
 //! ```

@@ -1,4 +1,4 @@
-//! Log lines: JSON in Lambda where the function asks for it, text otherwise; other crates are heard from `WARN` on.
+//! Log lines: JSON in Lambda where the function asks for it, text otherwise; nothing that a transport logs about requests.
 
 use tracing_subscriber::EnvFilter;
 
@@ -20,9 +20,23 @@ pub fn init() {
     };
 }
 
-/// What is heard at one of Lambda's levels, `INFO` where the word is none of them.
-///
-/// What other crates log below `WARN` can hold requests, and so response URLs and items: no level turns that on.
+/// Crates whose lines below `WARN` can hold requests, and so response URLs and items: no level turns those on.
+const TRANSPORT: [&str; 11] = [
+    "aws_config",
+    "aws_runtime",
+    "aws_sdk_dynamodb",
+    "aws_smithy",
+    "h2",
+    "hyper",
+    "lambda_runtime",
+    "reqwest",
+    "rustls",
+    "tower",
+    "want",
+];
+
+/// What is heard at one of Lambda's levels, `INFO` where the word is none of them: our own lines from that level on,
+/// those of others, a team's migrations among them, from `INFO` on.
 #[must_use]
 pub fn filter(level: &str) -> EnvFilter {
     let level = match level.to_ascii_lowercase().as_str() {
@@ -30,5 +44,7 @@ pub fn filter(level: &str) -> EnvFilter {
         "fatal" => "error".to_owned(),
         _ => "info".to_owned(),
     };
-    EnvFilter::new(format!("warn,tablewright={level}"))
+    let others = if matches!(level.as_str(), "warn" | "error") { &level } else { "info" };
+    let quiet: String = TRANSPORT.iter().map(|name| format!(",{name}=warn")).collect();
+    EnvFilter::new(format!("{others}{quiet},tablewright={level}"))
 }

@@ -11,6 +11,7 @@ use crate::ledger::rows::{MigrationRow, Origin, TableRow, entry};
 use crate::ledger::state::{Event, State};
 use crate::ledger::{Detail, RowWrite};
 use crate::migrator::compare_ids;
+use crate::observe::CREATED_BY_TAG;
 
 /// What was taken back and what was not.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -77,7 +78,9 @@ pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrup
         }
         match take_back_table(run, row, deadline).await {
             Ok(true) => report.undone.push(format!("table {}", row.name)),
-            Ok(false) => report.left.push(format!("table {}: it holds items already", row.name)),
+            Ok(false) => {
+                report.left.push(format!("table {}: it is not empty, or not ours", row.name))
+            }
             Err(Interrupt::LeaseLost(why)) => return Err(Interrupt::LeaseLost(why)),
             Err(interrupt) => report.left.push(format!("table {}: {interrupt}", row.name)),
         }
@@ -121,7 +124,7 @@ async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<(), I
 async fn take_back_table(run: &Run, row: &TableRow, deadline: Deadline) -> Result<bool, Interrupt> {
     let name = &row.name;
     run.lease.check()?;
-    if !delete_if_empty(&run.dynamo, name, row.table_id.as_deref(), deadline).await? {
+    if !delete_if_empty(&run.dynamo, name, &row.run, deadline).await? {
         return Ok(false);
     }
     run.lease.write(vec![RowWrite::Delete(entry::table(name))]).await?;
@@ -129,26 +132,32 @@ async fn take_back_table(run: &Run, row: &TableRow, deadline: Deadline) -> Resul
 }
 
 /// Takes back a table that a run made after it had lost its lease: whoever holds it now does not know of it.
-pub(crate) async fn take_back_late_table(dynamo: &Dynamo, name: &str, deadline: Deadline) {
-    match delete_if_empty(dynamo, name, None, deadline).await {
+pub(crate) async fn take_back_late_table(
+    dynamo: &Dynamo,
+    name: &str,
+    run: &str,
+    deadline: Deadline,
+) {
+    match delete_if_empty(dynamo, name, run, deadline).await {
         Ok(true) => tracing::warn!(table = name, "made too late, taken back"),
-        Ok(false) => tracing::error!(table = name, "made too late, and not empty: it stays"),
+        Ok(false) => tracing::error!(table = name, "made too late, and in use: it stays"),
         Err(error) => {
             tracing::error!(table = name, %error, "made too late, could not be taken back");
         }
     }
 }
 
-/// Deletes a table with this identity, if it is still empty; one that is gone counts as deleted.
+/// Deletes a table that says that this run made it, if it is still empty; one that is gone counts as deleted.
 async fn delete_if_empty(
     dynamo: &Dynamo,
     name: &str,
-    id: Option<&str>,
+    run: &str,
     deadline: Deadline,
 ) -> Result<bool, Interrupt> {
     let Some(found) = patiently(|| dynamo.describe_table(name)).await? else { return Ok(true) };
-    let is_another = id.is_some() && found.id.as_deref() != id;
-    if is_another || !patiently(|| dynamo.is_empty(name)).await? {
+    let tags = patiently(|| dynamo.tags(name, &found.arn)).await?;
+    let is_ours = tags.get(CREATED_BY_TAG).map(String::as_str) == Some(run);
+    if !is_ours || !patiently(|| dynamo.is_empty(name)).await? {
         return Ok(false);
     }
     if found.table.deletion_protection == Some(true) {

@@ -15,6 +15,9 @@ use std::error::Error;
 use cloud::Cloud;
 use function::Function;
 
+/// What the application has written before the first migration.
+const ITEMS: &str = include_str!("../items.json");
+
 /// Where the events of `events/` send their answers.
 const ANSWERS: &str = "127.0.0.1:9010";
 
@@ -38,7 +41,7 @@ async fn tell(cloud: &Cloud, function: &mut Function) -> Result<(), Box<dyn Erro
         "a new stack: tables are made; a fresh database runs no migration",
     );
     step(cloud, function, "create", "SUCCESS").await?;
-    cloud.seed(include_str!("../items.json")).await?;
+    cloud.seed(ITEMS).await?;
     show::note("the application writes its first items (examples/items.json)");
     show::tables(cloud).await?;
 
@@ -98,10 +101,15 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         "DynamoDB on {}; answers go to http://{ANSWERS}; Ctrl-C ends",
         cloud.endpoint
     ));
-    let mut seen = 0;
+    let (mut seen, mut is_seeded) = (0, false);
     loop {
         for answer in cloud.answers_since(&mut seen).await {
             show::answer(&answer);
+            if !is_seeded && answer["Status"] == "SUCCESS" {
+                cloud.seed(ITEMS).await?;
+                is_seeded = true;
+                show::note("the tables now hold the items of examples/items.json");
+            }
         }
         tokio::select! {
             _ = tokio::signal::ctrl_c() => return Ok(()),

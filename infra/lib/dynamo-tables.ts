@@ -8,11 +8,22 @@ import { Construct } from 'constructs';
 /** The properties of an `AWS::DynamoDB::Table` in CloudFormation's own spelling, so that a template's table can be pasted. */
 export interface TableDeclaration {
   readonly TableName: string;
-  /** What becomes of the table when it leaves the declaration or the stack; `retain` by default. */
+  /** What becomes of the table when the stack is deleted; `retain` by default. */
   readonly RemovalPolicy?: 'retain' | 'snapshot' | 'delete';
   /** Takes over a table that exists already. */
   readonly Adopt?: boolean;
   readonly [property: string]: unknown;
+}
+
+export interface MigrationOptions {
+  /** The last migration to run. */
+  readonly target?: string;
+  /** What a database without history has seen: `auto` finds out, `none`, or the id of the last one. */
+  readonly baseline?: string;
+  /** A new migration that is older than the newest applied one; `fail` by default. */
+  readonly outOfOrder?: 'fail' | 'skip' | 'allow';
+  /** An applied migration that the code no longer has; `fail` by default. */
+  readonly missing?: 'fail' | 'allow';
 }
 
 export interface DynamoDBTablesProps {
@@ -21,12 +32,11 @@ export interface DynamoDBTablesProps {
   /** What `bootstrap` was built for; `ARM_64` by default. */
   readonly architecture?: lambda.Architecture;
   readonly tables: TableDeclaration[];
-  /** The last migration to run; every one of them by default. */
-  readonly target?: string;
-  /**
-   * Tables that are not declared here and that the function needs rights for: migrations write to them, or they left
-   * the declaration with this deploy and are about to be deleted.
-   */
+  /** Which migrations run; every pending one by default. */
+  readonly migrations?: MigrationOptions;
+  /** What a failing deploy does with what it has done so far; `rollback`, taking it back, by default. */
+  readonly onFailure?: 'rollback' | 'halt';
+  /** Tables that are not declared here and that migrations read or write. */
   readonly otherTables?: string[];
   /** The table that holds the history; `tablewright-ledger` by default. */
   readonly ledgerTable?: string;
@@ -56,8 +66,12 @@ export class DynamoDBTables extends Construct {
         Migrations: {
           // CloudFormation calls only when a property changes, and new migrations come with new code.
           Hash: FileSystem.fingerprint(props.code),
-          Target: props.target,
+          Target: props.migrations?.target,
+          Baseline: props.migrations?.baseline,
+          OutOfOrder: props.migrations?.outOfOrder,
+          Missing: props.migrations?.missing,
         },
+        OnFailure: props.onFailure,
       },
     });
     // A stack that is deleted, or rolled back, must not take the function's rights before its last request.

@@ -1,10 +1,9 @@
 // The demo's scenarios: successive declarations of its tables, each deployed over the one before.
-import type { TableDeclaration } from './dynamo-tables';
+import type { MigrationOptions, TableDeclaration } from './dynamo-tables';
 
 export interface Scenario {
   readonly tables: TableDeclaration[];
-  /** The last migration to run; every one of them without it. */
-  readonly target?: string;
+  readonly migrations?: MigrationOptions;
 }
 
 interface Index {
@@ -24,8 +23,11 @@ const BY_CARRIER = index('by_carrier', 'carrier');
 const BY_TIER = index('by_tier', 'tier');
 
 const SCENARIOS: Record<string, Scenario> = {
-  create: { tables: [orders(BY_CUSTOMER), customers()], target: '0001_order_labels' },
-  indexes: { tables: [orders(BY_CUSTOMER, BY_STATUS, BY_CARRIER), customers()], target: '0002_customer_tiers' },
+  create: { tables: [orders(BY_CUSTOMER), customers()], migrations: { target: '0001_order_labels' } },
+  indexes: {
+    tables: [orders(BY_CUSTOMER, BY_STATUS, BY_CARRIER), customers()],
+    migrations: { target: '0002_customer_tiers' },
+  },
   failing: { tables: [orders(BY_CUSTOMER, BY_STATUS, BY_CARRIER), customers(BY_TIER)] },
 };
 

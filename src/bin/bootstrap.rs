@@ -4,5 +4,5 @@ use tablewright::Migrator;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    tablewright::run(Migrator::default()).await
+    tablewright::run(Ok(Migrator::default())).await
 }

@@ -42,6 +42,9 @@ async fn delete_table(
     deadline: Deadline,
 ) -> Result<String, Interrupt> {
     let name = &row.name;
+    if !row.declared {
+        return Ok("stays: it had left the declaration before".to_owned());
+    }
     if row.removal == RemovalPolicy::Retain {
         return Ok("stays (removal policy retain)".to_owned());
     }

@@ -1,9 +1,10 @@
 //! Carries out the steps of tables: see whether a step is done, send it if not, wait until the table shows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
+use serde::Serialize;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -54,6 +55,7 @@ async fn run_one(
     deadline: Deadline,
 ) -> Result<Vec<String>, Interrupt> {
     let mut notices = Vec::new();
+    let mut made = BTreeSet::new();
     for step in &plan.steps {
         run.lease.check()?;
         let line = step.line(&plan.table);
@@ -62,7 +64,12 @@ async fn run_one(
             TableStep::Create(table) => create(run, ledger, table, deadline).await?,
             TableStep::Adopt => adopt(run, &plan.table).await?,
             TableStep::Release => release(run, ledger, &plan.table).await?,
-            step => notices.extend(change(run, &plan.table, step, deadline).await?),
+            step => {
+                if let TableStep::CreateIndex { index, .. } = step {
+                    note_index(run, &mut made, ledger, &plan.table, &index.name).await?;
+                }
+                notices.extend(change(run, &plan.table, step, deadline).await?);
+            }
         }
         run.trail.done(line);
     }
@@ -126,7 +133,7 @@ async fn create(
     row.arn = Some(description.arn);
     let recorded = write_row(run, &row).await;
     if let Err(Interrupt::LeaseLost(_)) = recorded {
-        rollback::take_back_late_table(&run.dynamo, name, deadline).await;
+        rollback::take_back_late_table(&run.dynamo, name, &row.run, deadline).await;
     }
     recorded
 }
@@ -152,6 +159,27 @@ async fn adopt(run: &Run, name: &str) -> Result<(), Interrupt> {
 async fn release(run: &Run, ledger: &Snapshot, name: &str) -> Result<(), Interrupt> {
     let Some(row) = ledger.tables.get(name) else { return Ok(()) };
     write_row(run, &TableRow { declared: false, ..row.clone() }).await
+}
+
+/// Records that an index is about to be made here: only those are ever removed.
+async fn note_index(
+    run: &Run,
+    made: &mut BTreeSet<String>,
+    ledger: &Snapshot,
+    table: &str,
+    index: &str,
+) -> Result<(), Interrupt> {
+    made.insert(index.to_owned());
+    let before = ledger.tables.get(table).map(|row| &row.indexes);
+    let indexes = before.into_iter().flatten().chain(made.iter()).cloned().collect();
+    let row = IndexNote { indexes };
+    run.lease.write(vec![RowWrite::set(entry::table(table), &row)?]).await
+}
+
+/// What the row of a table gets with an index; the rest of it stays.
+#[derive(Serialize)]
+struct IndexNote {
+    indexes: BTreeSet<String>,
 }
 
 fn own_tags(run: &Run) -> BTreeMap<String, String> {

@@ -12,6 +12,8 @@
 //! | `run#<run>` | one request |
 //! | `answer#<run>` | the one answer to it |
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::state::State;
@@ -183,6 +185,8 @@ pub struct TableRow {
     pub declared: bool,
     /// The last declaration that succeeded, as JSON of [`crate::schema::Table`].
     pub declaration: Option<String>,
+    /// Global indexes that were made or declared here. No other is ever removed.
+    pub indexes: BTreeSet<String>,
 }
 
 impl TableRow {
@@ -259,4 +263,14 @@ pub struct AnswerRow {
     pub body: String,
     /// When it was claimed, in milliseconds since the epoch.
     pub claimed_at_ms: u64,
+}
+
+impl AnswerRow {
+    /// Whether it was claimed so long ago, without being confirmed, that it may be sent again as it is.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        const AFTER_MS: u64 = 60_000;
+        let is_old = self.claimed_at_ms.saturating_add(AFTER_MS) < crate::clock::now_ms();
+        self.state == AnswerState::Answering && is_old
+    }
 }

@@ -252,6 +252,7 @@ fn table(
     let last = row.and_then(TableRow::last_declaration);
     let want = retire(&declared.table, last.as_ref());
     let mut changes = changes(&want, live.table());
+    plan.notices.extend(changes.keep_foreign_indexes(name, row));
     changes.steps.extend(untag(&declared.table, last.as_ref(), live));
     objections.extend(changes.refused);
     plan.notices.extend(unsupported(&declared.table, live));
@@ -331,7 +332,7 @@ fn ownership(
     match tag(OWNER_TAG) {
         Some(owner) if owner != input.scope && !declared.adopt => Err(format!(
             "table {name} belongs to another stack's resource ({owner}); remove it there first, \
-             or set Adopt: true to take it over"
+             or, if that stack is gone, set Adopt: true to take it over"
         )),
         _ if declared.adopt => Ok(Ownership::Adopt),
         _ => Err(format!(
@@ -384,6 +385,26 @@ pub struct Changes {
     pub removals: Vec<TableStep>,
     /// Changes that DynamoDB cannot make to a table.
     pub refused: Vec<String>,
+}
+
+impl Changes {
+    /// Takes out the removal of indexes that were not made or declared here, and says so.
+    fn keep_foreign_indexes(&mut self, table: &str, row: Option<&TableRow>) -> Vec<String> {
+        let mut notices = Vec::new();
+        let mut is_kept = |step: &TableStep| {
+            let TableStep::DeleteIndex(index) = step else { return true };
+            let is_ours = row.is_some_and(|row| row.indexes.contains(index));
+            if !is_ours {
+                notices.push(format!(
+                    "table {table}: the index {index} is not declared and was not made here; left alone"
+                ));
+            }
+            is_ours
+        };
+        self.steps.retain(&mut is_kept);
+        self.removals.retain(&mut is_kept);
+        notices
+    }
 }
 
 /// Compares a wanted table with a live one. Features that the wanted one leaves out, or that the live one does not

@@ -31,7 +31,6 @@ pub(crate) struct Stack {
     pub(crate) client: Client,
     pub(crate) endpoint: String,
     pub(crate) receiver: MockServer,
-    requests: AtomicU64,
 }
 
 /// A body that CloudFormation got.
@@ -77,7 +76,7 @@ impl Stack {
     pub(crate) fn with_receiver(receiver: MockServer) -> Self {
         crate::logs::collect();
         let endpoint = start_engine();
-        Self { client: client(&endpoint), endpoint, receiver, requests: AtomicU64::new(0) }
+        Self { client: client(&endpoint), endpoint, receiver }
     }
 
     /// A function with these migrations.
@@ -87,7 +86,9 @@ impl Stack {
 
     /// An event with ids of its own.
     pub(crate) fn event(&self, kind: &str, properties: &Value, old: Option<&Value>) -> Value {
-        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        // Counted over all stacks: receivers come from a pool, so two of them can have the same address.
+        static REQUESTS: AtomicU64 = AtomicU64::new(0);
+        let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
         let mut event = json!({
             "RequestType": kind,
             "RequestId": format!("request-{number}"),
@@ -208,7 +209,7 @@ impl Stack {
 /// A function with these migrations that sees DynamoDB through this client.
 pub(crate) fn function(dynamo: Dynamo, migrations: Vec<Migration>) -> Handler {
     let builder = migrations.into_iter().fold(Migrator::builder(), Builder::migration);
-    let migrator = Arc::new(builder.build().unwrap());
+    let migrator = builder.build().map(Arc::new);
     Handler::new(dynamo, migrator, AllowedHosts::parse("127.0.0.1"), Sender::new().unwrap())
 }
 
