@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 
 use self::checkpoint::Positions;
 use crate::deadline::Deadline;
-use crate::dynamo::{Dynamo, WireItem, patiently};
+use crate::dynamo::{self, Dynamo, WireItem, patiently};
 use crate::interrupt::Interrupt;
 use crate::item::Item;
 use crate::ledger::Lease;
@@ -27,6 +27,7 @@ const WRITES: usize = 16;
 pub(crate) struct Job<'a> {
     pub(crate) migration: &'a Spec,
     pub(crate) direction: Direction,
+    pub(crate) name: &'a str,
     pub(crate) table: &'a str,
     pub(crate) transform: &'a Transform,
     pub(crate) dynamo: &'a Dynamo,
@@ -89,8 +90,10 @@ pub(crate) async fn run(job: &Job<'_>) -> Result<Counts, Interrupt> {
     );
     // Every segment has stopped by now, with its last writes acknowledged.
     let Some(interrupt) = outcomes.into_iter().find_map(Result::err) else { return Ok(counts) };
-    if !matches!(interrupt, Interrupt::LeaseLost(_)) {
-        positions.save_all(job).await?;
+    if !matches!(interrupt, Interrupt::LeaseLost(_))
+        && let Err(error) = positions.save_all(job).await
+    {
+        tracing::warn!(%error, "positions could not be saved; the next run begins further back");
     }
     Err(match interrupt {
         Interrupt::OutOfTime(_) => Interrupt::OutOfTime(format!(
@@ -99,6 +102,27 @@ pub(crate) async fn run(job: &Job<'_>) -> Result<Counts, Interrupt> {
         )),
         other => other,
     })
+}
+
+/// Sends a request until it gets through, or until the job has to stop: a throttled table slows a backfill down and
+/// does not fail it.
+async fn persistently<T, F, Fut>(job: &Job<'_>, mut request: F) -> Result<T, Interrupt>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, dynamo::Error>>,
+{
+    loop {
+        match patiently(&mut request).await {
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, "still trying");
+                job.lease.check()?;
+                if job.deadline.passed() {
+                    return Err(Interrupt::OutOfTime(String::new()));
+                }
+            }
+            result => return Ok(result?),
+        }
+    }
 }
 
 /// Names of the attributes of the table's key, in order.
@@ -139,7 +163,7 @@ async fn scan_pages(
         if job.deadline.passed() {
             return Err(Interrupt::OutOfTime(String::new()));
         }
-        let page = patiently(|| {
+        let page = persistently(job, || {
             job.dynamo.scan_page(job.table, segment, positions.segments(), start.clone())
         })
         .await?;

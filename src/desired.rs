@@ -22,14 +22,10 @@ pub const DEFAULT_LEDGER_TABLE: &str = "tablewright-ledger";
 pub struct Desired {
     /// Declared tables, in the order of the declaration.
     pub tables: Vec<DeclaredTable>,
-    /// Name of the ledger table.
-    pub ledger_table: String,
     /// How pending migrations are chosen.
     pub migrations: MigrationPolicy,
     /// What a failing request does with what it has done so far.
     pub on_failure: OnFailure,
-    /// Most tables that one deploy may delete.
-    pub max_table_deletes: u64,
 }
 
 /// A declared table and how it is handled.
@@ -192,14 +188,10 @@ fn read(node: &Node<'_>) -> Option<Desired> {
     for node in fields.get("Allow").map(|list| list.items()).unwrap_or_default() {
         node.problem("this version knows no lint codes; leave it out");
     }
-    let max_table_deletes = fields.get("MaxTableDeletes").map_or(Some(1), |node| node.at_least(0));
-    Some(Desired {
-        tables,
-        ledger_table,
-        migrations: migrations?,
-        on_failure: on_failure?,
-        max_table_deletes: max_table_deletes?,
-    })
+    if let Some(node) = fields.get("MaxTableDeletes") {
+        node.at_least(0);
+    }
+    Some(Desired { tables, migrations: migrations?, on_failure: on_failure? })
 }
 
 fn migration_policy(node: &Node<'_>) -> Option<MigrationPolicy> {

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use self::delete::delete_resource;
-pub(crate) use self::migrations::{context, perform};
+pub(crate) use self::migrations::{context, forget, perform};
 pub(crate) use self::tables::delete_and_wait;
 use crate::deadline::Deadline;
 use crate::desired::Desired;
@@ -17,7 +17,7 @@ use crate::dynamo::{Dynamo, patiently};
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{MetaRow, TableRow, entry};
 use crate::ledger::state::State;
-use crate::ledger::{Lease, RowWrite, Snapshot};
+use crate::ledger::{Lease, Ledger, RowWrite, Snapshot};
 use crate::migrator::Migrator;
 use crate::observe::{self, Observed};
 use crate::plan::{self, Input, Mode, TablePlan};
@@ -143,9 +143,34 @@ async fn slice(run: &Run, budget: Deadline) -> Result<Report, Interrupt> {
     let changed: Vec<_> = plan.tables.iter().map(|plan| plan.table.as_str()).collect();
     let after = if plan.is_empty() { observed.ledger.clone() } else { ledger.snapshot().await? };
     let mut report = report(run, &observed, &after, &changed, notices).await?;
-    commit(run, &after).await?;
-    report.notices.extend(remove(run, &observed.ledger, &plan.removals, budget).await?);
+    commit(run, &after, &plan.removals).await?;
+    if !plan.removals.is_empty() {
+        match remove(run, &observed.ledger, &plan.removals, budget).await? {
+            Removed::All(notices) => {
+                report.notices.extend(notices);
+                // Nothing may fail a deploy whose removals are done: they cannot be taken back.
+                if let Err(interrupt) = settle_removals(run).await {
+                    tracing::warn!(%interrupt, "the removals are not on record");
+                }
+            }
+            Removed::Some(notice) => report.notices.push(notice),
+        }
+    }
     Ok(report)
+}
+
+/// Records that nothing is left to be turned off.
+async fn settle_removals(run: &Run) -> Result<(), Interrupt> {
+    let snapshot = run.lease.ledger().snapshot().await?;
+    commit(run, &snapshot, &[]).await
+}
+
+/// What became of removals.
+enum Removed {
+    /// All is gone; this is what a person should know.
+    All(Vec<String>),
+    /// Something is left, for this reason.
+    Some(String),
 }
 
 /// Removes what the declaration left out. It comes after everything that can fail, for it cannot be taken back; what
@@ -155,16 +180,16 @@ async fn remove(
     ledger: &Snapshot,
     removals: &[TablePlan],
     budget: Deadline,
-) -> Result<Vec<String>, Interrupt> {
+) -> Result<Removed, Interrupt> {
     match tables::run_all(run, ledger, removals, budget).await {
         Err(Interrupt::LeaseLost(why)) => Err(Interrupt::LeaseLost(why)),
         Err(interrupt) => {
             tracing::warn!(%interrupt, "not everything was removed");
-            Ok(vec![format!(
+            Ok(Removed::Some(format!(
                 "not everything was removed, the next deploy tries again: {interrupt}"
-            )])
+            )))
         }
-        Ok(notices) => Ok(notices),
+        Ok(notices) => Ok(Removed::All(notices)),
     }
 }
 
@@ -186,15 +211,35 @@ async fn report(
         let Some(description) = description else { continue };
         tables.push((name.clone(), description.arn, description.stream_arn));
     }
-    let done = after.migrations.values().filter(|row| row.state.is_done());
+    Ok(Report { tables, notices, ..summary(after) })
+}
+
+/// What there is, as far as it can be told: for an answer that has to be given whatever happened.
+pub(crate) async fn outputs(dynamo: &Dynamo, ledger: &Ledger) -> Report {
+    let snapshot = ledger.snapshot().await.unwrap_or_default();
+    let mut report = summary(&snapshot);
+    for row in snapshot.tables.values().filter(|row| row.declared) {
+        let described = dynamo.describe_table(&row.name).await.ok().flatten();
+        let arn = row.arn.clone().unwrap_or_default();
+        report.tables.push(match described {
+            Some(described) => (row.name.clone(), described.arn, described.stream_arn),
+            None => (row.name.clone(), arn, None),
+        });
+    }
+    report
+}
+
+/// What the ledger alone tells.
+fn summary(snapshot: &Snapshot) -> Report {
+    let migrations = snapshot.migrations.values();
+    let done = migrations.clone().filter(|row| row.state.is_done());
     let head = done.max_by(|a, b| crate::migrator::compare_ids(&a.id, &b.id));
-    Ok(Report {
-        generation: after.meta.as_ref().map_or(1, |meta| meta.generation.max(1)),
+    Report {
+        generation: snapshot.meta.as_ref().map_or(1, |meta| meta.generation.max(1)),
         ledger_head: head.map(|row| row.id.clone()),
-        applied: after.migrations.values().filter(|row| row.state == State::Applied).count(),
-        tables,
-        notices,
-    })
+        applied: migrations.filter(|row| row.state == State::Applied).count(),
+        ..Report::default()
+    }
 }
 
 /// The indexes of a table that may be removed when a declaration leaves them out.
@@ -202,14 +247,22 @@ fn indexes_here(row: &TableRow, declared: &Table) -> BTreeSet<String> {
     row.indexes.iter().chain(declared.global_indexes.keys()).cloned().collect()
 }
 
-/// Records the declaration as the one that holds now: its hash, and each table's part of it.
-async fn commit(run: &Run, after: &Snapshot) -> Result<(), Interrupt> {
+/// Records the declaration as the one that holds now: its hash, and each table's part of it. What is still to be turned
+/// off by `removals` stays in that part, or the next deploy would not know of it.
+async fn commit(run: &Run, after: &Snapshot, removals: &[TablePlan]) -> Result<(), Interrupt> {
     let mut writes = Vec::new();
     // A rollback leaves the superset in place, so the last declaration of a table stays what it was.
     if run.mode == Mode::Deploy {
         for declared in &run.desired.tables {
             let Some(row) = after.tables.get(&declared.table.name) else { continue };
-            let declaration = serde_json::to_string(&declared.table)
+            let mut table = declared.table.clone();
+            if let Some(last) = row.last_declaration()
+                && removals.iter().any(|plan| plan.table == table.name)
+            {
+                table.stream = table.stream.or(last.stream);
+                table.time_to_live = table.time_to_live.or(last.time_to_live);
+            }
+            let declaration = serde_json::to_string(&table)
                 .map_err(|error| Interrupt::Failed(format!("ledger: {error}; this is a bug")))?;
             let next = TableRow {
                 removal: declared.removal,

@@ -17,12 +17,25 @@ pub enum Interrupt {
     LeaseLost(String),
 }
 
+impl Interrupt {
+    /// Which of several has the last word: the greater one.
+    #[must_use]
+    pub fn weight(&self) -> u8 {
+        match self {
+            Self::OutOfTime(_) => 0,
+            Self::Blocked(_) => 1,
+            Self::Failed(_) => 2,
+            Self::LeaseLost(_) => 3,
+        }
+    }
+}
+
 impl fmt::Display for Interrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(what) | Self::Blocked(what) => f.write_str(what),
             Self::OutOfTime(what) => write!(f, "ran out of time: {what}"),
-            Self::LeaseLost(what) => write!(f, "superseded: {what}"),
+            Self::LeaseLost(what) => write!(f, "stopped: {what}"),
         }
     }
 }
@@ -34,4 +47,11 @@ impl From<dynamo::Error> for Interrupt {
             _ => Self::Failed(error.to_string()),
         }
     }
+}
+
+/// The words of a panic.
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
 }

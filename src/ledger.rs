@@ -4,7 +4,7 @@ mod lease;
 pub mod rows;
 pub mod state;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -48,9 +48,6 @@ pub enum AnswerClaim {
     Taken,
 }
 
-/// After this long an answer that was claimed and not confirmed may be sent again, as it was.
-const ANSWER_CLAIM: Duration = Duration::from_mins(1);
-
 impl Ledger {
     /// The ledger of `scope` in `table`. Sends nothing.
     #[must_use]
@@ -90,10 +87,9 @@ impl Ledger {
                     tracing::info!(ledger = self.table, "creating the ledger table");
                     let result = self.dynamo.create_table(&shape(&self.table), &tags).await;
                     match result {
-                        Err(error) if !matches!(error.class, Class::Exists | Class::Busy) => {
-                            return Err(error);
-                        }
-                        _ => created = true,
+                        Ok(()) => created = true,
+                        Err(error) if error.class == Class::Exists || error.is_transient() => {}
+                        Err(error) => return Err(error),
                     }
                 }
             }
@@ -237,13 +233,10 @@ impl Ledger {
             ..ItemWrite::default()
         };
         write.names.insert("#entry".to_owned(), rows::ENTRY.to_owned());
-        let mut sets = Vec::new();
-        for (position, (name, value)) in fields.into_iter().enumerate() {
-            sets.push(format!("#n{position} = :v{position}"));
-            write.names.insert(format!("#n{position}"), name);
-            write.values.insert(format!(":v{position}"), value);
-        }
-        write.update = Some(format!("SET {}", sets.join(", ")));
+        let set = SetExpression::of(fields);
+        write.update = Some(set.text);
+        write.names.extend(set.names);
+        write.values.extend(set.values);
         match patiently(|| self.dynamo.write_item(&self.table, write.clone())).await? {
             Written::Done => Ok(None),
             Written::Conflict(Some(existing)) => Ok(Some(existing)),
@@ -281,6 +274,26 @@ impl Ledger {
                 self.scope
             ),
         }
+    }
+}
+
+/// An expression that sets fields and leaves all others as they are.
+struct SetExpression {
+    text: String,
+    names: HashMap<String, String>,
+    values: WireItem,
+}
+
+impl SetExpression {
+    fn of(fields: WireItem) -> Self {
+        let mut set = Self { text: String::new(), names: HashMap::new(), values: WireItem::new() };
+        for (position, (name, value)) in fields.into_iter().enumerate() {
+            let word = if position == 0 { "SET" } else { "," };
+            set.text.push_str(&format!("{word} #n{position} = :v{position}"));
+            set.names.insert(format!("#n{position}"), name);
+            set.values.insert(format!(":v{position}"), value);
+        }
+        set
     }
 }
 

@@ -262,20 +262,27 @@ impl Context {
         Ok(())
     }
 
-    /// Transforms the items of a table, resuming where an earlier run of the same migration stopped.
+    /// Transforms the items of a table, resuming where an earlier run of the same migration stopped. The name tells it
+    /// from other backfills of the same migration.
     ///
     /// # Errors
     /// The first item that cannot be handled, lost time, loss of the lease, and what DynamoDB refuses.
-    pub async fn backfill<F>(&self, table: &str, transform: F) -> Result<Counts, MigrationError>
+    pub async fn backfill<F>(
+        &self,
+        name: &str,
+        table: &str,
+        transform: F,
+    ) -> Result<Counts, MigrationError>
     where
         F: Fn(Item) -> Result<Change, MigrationError> + Send + Sync + 'static,
     {
         let transform: Transform = Arc::new(transform);
-        Ok(self.run_backfill(table, &transform).await?)
+        Ok(self.run_backfill(name, table, &transform).await?)
     }
 
     pub(crate) async fn run_backfill(
         &self,
+        name: &str,
         table: &str,
         transform: &Transform,
     ) -> Result<Counts, Interrupt> {
@@ -283,6 +290,7 @@ impl Context {
         backfill::run(&Job {
             migration,
             direction: *direction,
+            name,
             table,
             transform,
             dynamo,

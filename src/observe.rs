@@ -7,6 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::desired::{Baseline, Desired};
 use crate::dynamo::{self, Class, Description, Dynamo, Status, patiently};
+use crate::ledger::state::State;
 use crate::ledger::{Ledger, Snapshot};
 use crate::migration::Spec;
 use crate::plan::TableStep;
@@ -146,11 +147,12 @@ fn decides_by_data(snapshot: &Snapshot, desired: &Desired, specs: &[Spec]) -> bo
     !has_history(snapshot) && !specs.is_empty() && desired.migrations.baseline == Baseline::Auto
 }
 
-/// Whether a scope has a history: a run that succeeded, or any migration on record.
+/// Whether a scope has a history: a run that succeeded, or a migration that was begun. Baseline rows alone are none:
+/// a first run that did not come to its end may have written only some of them.
 #[must_use]
 pub fn has_history(snapshot: &Snapshot) -> bool {
     let committed = snapshot.meta.as_ref().is_some_and(|meta| meta.committed.is_some());
-    committed || !snapshot.migrations.is_empty()
+    committed || snapshot.migrations.values().any(|row| row.state != State::Baseline)
 }
 
 /// Observes one table; `None` where there is none.
@@ -189,7 +191,12 @@ pub async fn table(
         description.table.recovery = live.supported(Feature::Recovery, recovery)?;
     }
     if wanted.emptiness {
-        live.empty = Some(patiently(|| dynamo.is_empty(name)).await?);
+        live.empty = match patiently(|| dynamo.is_empty(name)).await {
+            Ok(empty) => Some(empty),
+            // Still being made.
+            Err(error) if matches!(error.class, Class::Busy | Class::Missing) => None,
+            Err(error) => return Err(error),
+        };
     }
     live.description = description;
     Ok(Some(live))

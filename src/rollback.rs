@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use crate::backfill::{Direction, checkpoint_prefix};
+use crate::backfill::Direction;
 use crate::deadline::Deadline;
 use crate::dynamo::{Dynamo, patiently};
-use crate::execute::{Run, context, delete_and_wait, perform};
+use crate::execute::{Run, context, delete_and_wait, forget, perform};
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{MigrationRow, Origin, TableRow, entry};
 use crate::ledger::state::{Event, State};
-use crate::ledger::{Detail, RowWrite};
+use crate::ledger::{Detail, Lease, RowWrite};
 use crate::migrator::compare_ids;
 use crate::observe::CREATED_BY_TAG;
 
@@ -77,10 +77,12 @@ pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrup
             continue;
         }
         match take_back_table(run, row, deadline).await {
-            Ok(true) => report.undone.push(format!("table {}", row.name)),
-            Ok(false) => {
-                report.left.push(format!("table {}: it is not empty, or not ours", row.name))
+            Ok(Fate::Gone) => report.undone.push(format!("table {}", row.name)),
+            Ok(Fate::InUse) => {
+                report.left.push(format!("table {}: it holds items already", row.name))
             }
+            // It was never made; what bears its name is not ours to judge.
+            Ok(Fate::NotOurs) => {}
             Err(Interrupt::LeaseLost(why)) => return Err(Interrupt::LeaseLost(why)),
             Err(interrupt) => report.left.push(format!("table {}: {interrupt}", row.name)),
         }
@@ -106,11 +108,15 @@ async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<(), I
             let counts = counts.map(|counts| (counts.read, counts.changed));
             let detail = Detail { counts, ..Detail::default() };
             run.lease.record(&row, Event::UndoSucceed, detail).await?;
-            run.lease.forget_checkpoints(&checkpoint_prefix(&spec.id)).await?;
+            forget(run, &spec.id).await;
             tracing::info!(migration = row.id, "undone");
             Ok(())
         }
         Err(Interrupt::LeaseLost(why)) => Err(Interrupt::LeaseLost(why)),
+        // Its row stays in the middle of it, and so do its checkpoints.
+        Err(Interrupt::OutOfTime(progress)) => {
+            Err(Interrupt::OutOfTime(format!("undoing it {progress}")))
+        }
         Err(interrupt) => {
             let error = interrupt.to_string();
             let detail = Detail { error: Some(&error), ..Detail::default() };
@@ -120,49 +126,91 @@ async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<(), I
     }
 }
 
-/// Deletes a table that this run made, if it is still empty; `false` where it is not.
-async fn take_back_table(run: &Run, row: &TableRow, deadline: Deadline) -> Result<bool, Interrupt> {
-    let name = &row.name;
-    run.lease.check()?;
-    if !delete_if_empty(&run.dynamo, name, &row.run, deadline).await? {
-        return Ok(false);
+/// Deletes a table that this run made, if it is still empty, and forgets it.
+async fn take_back_table(run: &Run, row: &TableRow, deadline: Deadline) -> Result<Fate, Interrupt> {
+    run.lease.confirm().await?;
+    let fate = delete_if_empty(&run.dynamo, &row.name, &row.run, deadline).await?;
+    if fate != Fate::InUse {
+        run.lease.write(vec![RowWrite::Delete(entry::table(&row.name))]).await?;
     }
-    run.lease.write(vec![RowWrite::Delete(entry::table(name))]).await?;
-    Ok(true)
+    Ok(fate)
 }
 
-/// Takes back a table that a run made after it had lost its lease: whoever holds it now does not know of it.
-pub(crate) async fn take_back_late_table(
+/// Takes back the still empty tables of a scope in which no deploy has ever succeeded; returns their names.
+///
+/// # Errors
+/// What DynamoDB refuses, and loss of the lease.
+pub(crate) async fn take_back_uncommitted(
     dynamo: &Dynamo,
-    name: &str,
-    run: &str,
+    lease: &Lease,
     deadline: Deadline,
-) {
-    match delete_if_empty(dynamo, name, run, deadline).await {
-        Ok(true) => tracing::warn!(table = name, "made too late, taken back"),
-        Ok(false) => tracing::error!(table = name, "made too late, and in use: it stays"),
+) -> Result<Vec<String>, Interrupt> {
+    let mut outcomes = Vec::new();
+    for row in lease.ledger().snapshot().await?.tables.values() {
+        if row.origin != Origin::Created {
+            continue;
+        }
+        lease.confirm().await?;
+        let fate = delete_if_empty(dynamo, &row.name, &row.run, deadline).await?;
+        if fate != Fate::InUse {
+            lease.write(vec![RowWrite::Delete(entry::table(&row.name))]).await?;
+        }
+        outcomes.push(match fate {
+            Fate::Gone => format!("table {} deleted, it was empty", row.name),
+            Fate::InUse => format!("table {} stays, it holds items", row.name),
+            Fate::NotOurs => format!("table {} stays, it is not ours", row.name),
+        });
+    }
+    Ok(outcomes)
+}
+
+/// Takes back a table that a run made after it had lost its lease, unless its twin has found and recorded it.
+pub(crate) async fn take_back_late_table(run: &Run, row: &TableRow, deadline: Deadline) {
+    let name = &row.name;
+    let snapshot = run.lease.ledger().snapshot().await.unwrap_or_default();
+    if snapshot.tables.get(name).is_some_and(|known| known.table_id == row.table_id) {
+        return;
+    }
+    match delete_if_empty(&run.dynamo, name, &row.run, deadline).await {
+        Ok(Fate::Gone) => tracing::warn!(table = name, "made too late, taken back"),
+        Ok(_) => tracing::error!(table = name, "made too late, and in use: it stays"),
         Err(error) => {
-            tracing::error!(table = name, %error, "made too late, could not be taken back");
+            tracing::error!(table = name, %error, "made too late, could not be taken back")
         }
     }
 }
 
-/// Deletes a table that says that this run made it, if it is still empty; one that is gone counts as deleted.
+/// What became of a table that was to be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is not there, or no longer.
+    Gone,
+    /// It holds items.
+    InUse,
+    /// Somebody else made it.
+    NotOurs,
+}
+
+/// Deletes a table that says that this run made it, if it is still empty.
 async fn delete_if_empty(
     dynamo: &Dynamo,
     name: &str,
     run: &str,
     deadline: Deadline,
-) -> Result<bool, Interrupt> {
-    let Some(found) = patiently(|| dynamo.describe_table(name)).await? else { return Ok(true) };
+) -> Result<Fate, Interrupt> {
+    let Some(found) = patiently(|| dynamo.describe_table(name)).await? else {
+        return Ok(Fate::Gone);
+    };
     let tags = patiently(|| dynamo.tags(name, &found.arn)).await?;
-    let is_ours = tags.get(CREATED_BY_TAG).map(String::as_str) == Some(run);
-    if !is_ours || !patiently(|| dynamo.is_empty(name)).await? {
-        return Ok(false);
+    if tags.get(CREATED_BY_TAG).map(String::as_str) != Some(run) {
+        return Ok(Fate::NotOurs);
+    }
+    if !patiently(|| dynamo.is_empty(name)).await? {
+        return Ok(Fate::InUse);
     }
     if found.table.deletion_protection == Some(true) {
         patiently(|| dynamo.set_deletion_protection(name, false)).await?;
     }
-    delete_and_wait(dynamo, name, deadline).await?;
-    Ok(true)
+    delete_and_wait(dynamo, name, found.id.as_deref(), deadline).await?;
+    Ok(Fate::Gone)
 }

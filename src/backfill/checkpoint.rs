@@ -124,7 +124,13 @@ impl Positions {
 }
 
 fn prefix(job: &Job<'_>) -> String {
-    format!("{}{}#{}#", checkpoint_prefix(&job.migration.id), job.direction, job.table)
+    format!(
+        "{}{}#items#{}#{}#",
+        checkpoint_prefix(&job.migration.id),
+        job.direction,
+        job.name,
+        job.table
+    )
 }
 
 fn key(job: &Job<'_>, segment: u32) -> String {

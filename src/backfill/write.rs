@@ -1,12 +1,13 @@
 //! One item: transform it, and write the attributes that differ on the condition that they are still as they were read.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::Job;
-use crate::dynamo::{ItemWrite, WireItem, Written, patiently};
-use crate::interrupt::Interrupt;
+use super::{Job, persistently};
+use crate::dynamo::{ItemWrite, WireItem, Written};
+use crate::interrupt::{Interrupt, panic_message};
 use crate::item::{Change, Item};
 
 /// How often an item that somebody else changes meanwhile is transformed anew.
@@ -23,8 +24,7 @@ pub(super) async fn apply(
     let key = key_of(keys, item.as_wire());
     let named = |what: String| Interrupt::Failed(format!("item {}: {what}", describe(keys, &key)));
     for _ in 0..CONTENDED_MAX {
-        let change = (job.transform)(item.clone())
-            .map_err(|error| named(error.into_interrupt().to_string()))?;
+        let change = transform(job, &item).map_err(&named)?;
         let write = match &change {
             Change::Keep => return Ok(false),
             Change::Delete => delete(keys, &key, &item),
@@ -47,8 +47,11 @@ pub(super) async fn apply(
                 write.names.len()
             )));
         }
-        let written = patiently(|| job.dynamo.write_item(job.table, write.clone()));
-        match written.await.map_err(|error| named(error.to_string()))? {
+        let written = persistently(job, || job.dynamo.write_item(job.table, write.clone()));
+        match written.await.map_err(|interrupt| match interrupt {
+            Interrupt::Failed(error) => named(error),
+            other => other,
+        })? {
             Written::Done => return Ok(true),
             // Gone meanwhile: there is nothing left to migrate.
             Written::Conflict(None) => return Ok(change == Change::Delete),
@@ -64,6 +67,15 @@ pub(super) async fn apply(
         }
     }
     Err(named(format!("changed by others {CONTENDED_MAX} times while it was being migrated")))
+}
+
+/// Calls the author's code; its panic is an error of this item.
+fn transform(job: &Job<'_>, item: &Item) -> Result<Change, String> {
+    let call = AssertUnwindSafe(|| (job.transform)(item.clone()));
+    match catch_unwind(call) {
+        Ok(outcome) => outcome.map_err(|error| error.to_string()),
+        Err(panic) => Err(format!("it panicked: {}", panic_message(&*panic))),
+    }
 }
 
 /// Whether `current` has every attribute that the change was to set, and none that it was to remove.

@@ -40,6 +40,7 @@ const NOT_YET: [&str; 3] =
 const GLOBAL_INDEXES_MAX: usize = 20;
 const LOCAL_INDEXES_MAX: usize = 5;
 const TAGS_MAX: usize = 50;
+const NON_KEY_ATTRIBUTES_MAX: usize = 20;
 
 pub(super) fn read(node: &Node<'_>) -> Option<DeclaredTable> {
     let fields = node.object(&KNOWN)?;
@@ -105,6 +106,11 @@ fn key_schema(node: &Node<'_>, most: usize) -> Option<KeySchema> {
     }
     let keys = KeySchema(keys);
     let (hash, range) = (keys.of(KeyRole::Hash).len(), keys.of(KeyRole::Range).len());
+    let names: BTreeSet<&str> = keys.names().collect();
+    if names.len() < keys.0.len() {
+        node.problem("an attribute is named twice");
+        return None;
+    }
     let ordered = keys.0.windows(2).all(|pair| pair[0].role <= pair[1].role);
     if hash == 0 || hash > most || range > most || !ordered {
         node.problem(format!(
@@ -300,7 +306,14 @@ fn projection(node: &Node<'_>) -> Option<Projection> {
         Kind::All => Some(Projection::All),
         Kind::KeysOnly => Some(Projection::KeysOnly),
         Kind::Include => {
-            let names = fields.required("NonKeyAttributes")?.items();
+            let list = fields.required("NonKeyAttributes")?;
+            let names = list.items();
+            if names.is_empty() || names.len() > NON_KEY_ATTRIBUTES_MAX {
+                list.problem(format!(
+                    "expected 1 to {NON_KEY_ATTRIBUTES_MAX} names, found {}",
+                    names.len()
+                ));
+            }
             let names: Option<BTreeSet<_>> = names.iter().map(Node::text).collect();
             names.map(Projection::Include)
         }

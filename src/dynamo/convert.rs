@@ -26,7 +26,7 @@ pub(super) fn description(described: sdk::TableDescription) -> Description {
         global_indexes: described
             .global_secondary_indexes()
             .iter()
-            .map(|index| global_index(index, capacity, &mut unsettled))
+            .filter_map(|index| global_index(index, capacity, &mut unsettled))
             .collect(),
         local_indexes: described
             .local_secondary_indexes()
@@ -128,11 +128,15 @@ fn global_index(
     described: &sdk::GlobalSecondaryIndexDescription,
     table: Capacity,
     unsettled: &mut Vec<String>,
-) -> (String, Index) {
+) -> Option<(String, Index)> {
     let name = described.index_name.clone().unwrap_or_default();
     let status = described.index_status.as_ref().filter(|s| **s != sdk::IndexStatus::Active);
     if let Some(status) = status {
         unsettled.push(format!("the index {name} is {}", status.as_str()));
+        // What is going is no longer there; declaring it again makes a new one.
+        if *status == sdk::IndexStatus::Deleting {
+            return None;
+        }
     } else if described.backfilling == Some(true) {
         unsettled.push(format!("the index {name} is being filled"));
     }
@@ -146,7 +150,7 @@ fn global_index(
     };
     let keys = keys(described.key_schema());
     let projection = projection(described.projection.as_ref());
-    (name.clone(), Index { name, keys, projection, capacity })
+    Some((name.clone(), Index { name, keys, projection, capacity }))
 }
 
 fn local_index(

@@ -25,8 +25,6 @@ pub enum Class {
     Satisfied,
     /// This engine does not implement the operation or the feature.
     Unsupported,
-    /// The condition of a write did not hold.
-    Condition,
     /// The role may not do this.
     Denied,
     /// No answer came.
@@ -74,7 +72,8 @@ const RULES: &[(&str, &str, Class)] = &[
     ("UnknownOperationException", "", Class::Unsupported),
     ("NotImplemented", "", Class::Unsupported),
     ("TransactionConflictException", "", Class::Throttled),
-    ("ConditionalCheckFailedException", "", Class::Condition),
+    ("TransactionInProgressException", "", Class::Throttled),
+    ("BackupInUseException", "", Class::Busy),
     ("AccessDeniedException", "", Class::Denied),
     ("UnrecognizedClientException", "", Class::Denied),
     ("InvalidSignatureException", "", Class::Denied),

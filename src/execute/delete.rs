@@ -69,8 +69,8 @@ async fn delete_table(
         },
         RemovalPolicy::Delete | RemovalPolicy::Retain => None,
     };
-    lease.check()?;
-    delete_and_wait(dynamo, name, deadline).await?;
+    lease.confirm().await?;
+    delete_and_wait(dynamo, name, found.id.as_deref(), deadline).await?;
     forget(lease, row).await?;
     Ok(match backup {
         Some(arn) => format!("deleted after the backup {arn}"),

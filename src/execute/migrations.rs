@@ -9,13 +9,15 @@ use tracing::Instrument;
 use super::Run;
 use crate::backfill::{Counts, Direction, checkpoint_prefix};
 use crate::deadline::Deadline;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, panic_message};
 use crate::ledger::rows::MigrationRow;
 use crate::ledger::state::{Event, State};
 use crate::ledger::{Detail, Snapshot};
 use crate::migration::{Context, Migration, Spec, Work};
 use crate::plan::MigrationStep;
 
+/// Name of the backfill that is a migration by itself.
+const WHOLE: &str = "all";
 /// What a function may take beyond the slice to come to its own stop.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -63,7 +65,9 @@ async fn apply(
     deadline: Deadline,
 ) -> Result<(), Interrupt> {
     let spec = migration.spec();
-    let begins_anew = !row.state.is_partial() || row.fingerprint != spec.fingerprint;
+    // What was half taken back has no place to go on from.
+    let was_undone = matches!(row.state, State::Undoing | State::UndoFailed);
+    let begins_anew = !row.state.is_partial() || was_undone || row.fingerprint != spec.fingerprint;
     if begins_anew && row.state != State::Pending {
         run.lease.forget_checkpoints(&checkpoint_prefix(&spec.id)).await?;
     }
@@ -76,7 +80,8 @@ async fn apply(
         Ok(counts) => {
             let counts = counts.map(|counts| (counts.read, counts.changed));
             run.lease.record(&row, Event::Succeed, Detail { counts, ..Detail::default() }).await?;
-            run.lease.forget_checkpoints(&checkpoint_prefix(id)).await
+            forget(run, id).await;
+            Ok(())
         }
         Err(Interrupt::LeaseLost(why)) => Err(Interrupt::LeaseLost(why)),
         Err(Interrupt::OutOfTime(progress)) => {
@@ -89,6 +94,13 @@ async fn apply(
             run.lease.record(&row, Event::Fail, detail).await?;
             Err(Interrupt::Failed(format!("migration {id} failed: {error}")))
         }
+    }
+}
+
+/// Forgets where a finished migration had come. Failing to must not undo it.
+pub(crate) async fn forget(run: &Run, id: &str) {
+    if let Err(error) = run.lease.forget_checkpoints(&checkpoint_prefix(id)).await {
+        tracing::warn!(migration = id, %error, "its checkpoints are left behind");
     }
 }
 
@@ -105,7 +117,7 @@ pub(crate) async fn perform(
     let work = async {
         match work {
             Work::Backfill { table, transform } => {
-                cx.run_backfill(table, transform).await.map(Some)
+                cx.run_backfill(WHOLE, table, transform).await.map(Some)
             }
             Work::Function(function) => {
                 let limit = cx.remaining() + GRACE;
@@ -127,13 +139,6 @@ pub(crate) async fn perform(
     };
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
     outcome.unwrap_or_else(|panic| {
-        Err(Interrupt::Failed(format!("it panicked: {}", message(&*panic))))
+        Err(Interrupt::Failed(format!("it panicked: {}", panic_message(&*panic))))
     })
-}
-
-/// The words of a panic.
-fn message(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without a message")
 }

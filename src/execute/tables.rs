@@ -1,6 +1,7 @@
 //! Carries out the steps of tables: see whether a step is done, send it if not, wait until the table shows it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
@@ -10,6 +11,7 @@ use tracing::Instrument;
 
 use super::Run;
 use crate::deadline::Deadline;
+use crate::desired::RemovalPolicy;
 use crate::dynamo::{self, Class, Dynamo, Status, patiently};
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{Origin, TableRow, entry};
@@ -28,35 +30,62 @@ const POLL_LAST: Duration = Duration::from_secs(5);
 
 /// Runs the plans of tables side by side; returns what a person should know.
 ///
-/// A failing table does not cut the others off in the middle of a step: all come to a stop before this returns.
+/// A failing table stops the others at their next step, not in the middle of one; all have stopped when this returns.
 pub(super) async fn run_all(
     run: &Run,
     ledger: &Snapshot,
     plans: &[TablePlan],
     deadline: Deadline,
 ) -> Result<Vec<String>, Interrupt> {
+    let stop = AtomicBool::new(false);
     let work = plans.iter().map(|plan| {
         let span = tracing::info_span!("table", table = plan.table);
-        run_one(run, ledger, plan, deadline).instrument(span)
+        run_until(run, ledger, plan, &stop, deadline).instrument(span)
     });
     let work: Vec<_> = work.collect();
     let outcomes: Vec<_> = stream::iter(work).buffer_unordered(CONCURRENCY).collect().await;
-    let mut notices = Vec::new();
+    let (mut notices, mut interrupts) = (Vec::new(), Vec::new());
     for outcome in outcomes {
-        notices.extend(outcome?);
+        match outcome {
+            Ok(said) => notices.extend(said),
+            Err(interrupt) => interrupts.push(interrupt),
+        }
     }
-    Ok(notices)
+    // One table's lack of time must not hide another's failure.
+    match interrupts.into_iter().max_by_key(Interrupt::weight) {
+        Some(interrupt) => Err(interrupt),
+        None => Ok(notices),
+    }
+}
+
+/// Runs the plan of one table; an error stops the others at their next step.
+async fn run_until(
+    run: &Run,
+    ledger: &Snapshot,
+    plan: &TablePlan,
+    stop: &AtomicBool,
+    deadline: Deadline,
+) -> Result<Vec<String>, Interrupt> {
+    let outcome = run_one(run, ledger, plan, stop, deadline).await;
+    if outcome.is_err() {
+        stop.store(true, Ordering::Relaxed);
+    }
+    outcome
 }
 
 async fn run_one(
     run: &Run,
     ledger: &Snapshot,
     plan: &TablePlan,
+    stop: &AtomicBool,
     deadline: Deadline,
 ) -> Result<Vec<String>, Interrupt> {
     let mut notices = Vec::new();
     let mut made = BTreeSet::new();
     for step in &plan.steps {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
         run.lease.check()?;
         let line = step.line(&plan.table);
         tracing::info!("step {line}");
@@ -91,6 +120,7 @@ async fn create(
             name: name.clone(),
             origin: Origin::Created,
             run: run.id.clone(),
+            removal: removal(run, name),
             declared: true,
             ..TableRow::default()
         },
@@ -106,7 +136,9 @@ async fn create(
         match found {
             Some(found) if found.status == Status::Deleting => wait.on("it is DELETING").await?,
             Some(found) if sent && found.unsettled.is_empty() => break found,
-            Some(found) if sent => wait.on(&found.unsettled.join(", ")).await?,
+            Some(found) if !found.unsettled.is_empty() => {
+                wait.on(&found.unsettled.join(", ")).await?;
+            }
             Some(found) => {
                 let tags = patiently(|| run.dynamo.tags(name, &found.arn)).await?;
                 if tags.get(CREATED_BY_TAG) != Some(&row.run) {
@@ -118,7 +150,7 @@ async fn create(
             }
             None if sent => wait.on("it is not visible yet").await?,
             None => {
-                run.lease.check()?;
+                run.lease.confirm().await?;
                 match run.dynamo.create_table(table, &tags).await {
                     Ok(()) => sent = true,
                     // Somebody's table, or our own whose response was lost: the next look tells.
@@ -133,9 +165,14 @@ async fn create(
     row.arn = Some(description.arn);
     let recorded = write_row(run, &row).await;
     if let Err(Interrupt::LeaseLost(_)) = recorded {
-        rollback::take_back_late_table(&run.dynamo, name, &row.run, deadline).await;
+        rollback::take_back_late_table(run, &row, deadline).await;
     }
     recorded
+}
+
+fn removal(run: &Run, name: &str) -> RemovalPolicy {
+    let declared = run.desired.tables.iter().find(|declared| declared.table.name == *name);
+    declared.map(|declared| declared.removal).unwrap_or_default()
 }
 
 async fn adopt(run: &Run, name: &str) -> Result<(), Interrupt> {
@@ -199,7 +236,8 @@ async fn change(
 ) -> Result<Option<String>, Interrupt> {
     let wanted = Wanted::to_check(step);
     let mut wait = Wait::new(name, deadline);
-    let mut sent_at: Option<Instant> = None;
+    let mut is_sent = false;
+    let mut settled_at: Option<Instant> = None;
     loop {
         let Some(live) = observe::table(&run.dynamo, name, wanted).await? else {
             return Err(Interrupt::Failed(format!("table {name} vanished while it was changed")));
@@ -215,8 +253,9 @@ async fn change(
         if step.is_done(live.table()) {
             return Ok(None);
         }
-        if let Some(sent_at) = sent_at {
-            if sent_at.elapsed() > TAKES_EFFECT {
+        if is_sent {
+            let settled_at = *settled_at.get_or_insert_with(Instant::now);
+            if settled_at.elapsed() > TAKES_EFFECT {
                 return Err(Interrupt::Failed(format!(
                     "DynamoDB accepted a change that table {name} does not show: {}",
                     step.line(name)
@@ -225,14 +264,12 @@ async fn change(
             wait.on("the change does not show yet").await?;
             continue;
         }
-        run.lease.check()?;
+        run.lease.confirm().await?;
         match send(&run.dynamo, name, &description.arn, step).await {
-            Ok(()) => sent_at = Some(Instant::now()),
+            Ok(()) => is_sent = true,
             Err(error) => match error.class {
-                Class::Satisfied => sent_at = Some(Instant::now()),
-                Class::Missing if matches!(step, TableStep::DeleteIndex(_)) => {
-                    sent_at = Some(Instant::now());
-                }
+                Class::Satisfied => is_sent = true,
+                Class::Missing if matches!(step, TableStep::DeleteIndex(_)) => is_sent = true,
                 Class::Unsupported => {
                     let notice =
                         format!("left out, this engine does not implement it: {}", step.line(name));
@@ -275,20 +312,25 @@ async fn send(
         TableStep::Tag(tags) => dynamo.tag(name, arn, tags).await,
         TableStep::Untag(keys) => dynamo.untag(name, arn, keys.iter().cloned().collect()).await,
         TableStep::DeletionProtection(on) => dynamo.set_deletion_protection(name, *on).await,
-        TableStep::Create(_) | TableStep::Adopt | TableStep::Release => Ok(()),
+        TableStep::Create(_) | TableStep::Adopt | TableStep::Release | TableStep::Settle { .. } => {
+            Ok(())
+        }
     }
 }
 
-/// Deletes a table and waits until it is gone.
+/// Deletes the table with this identity and waits until it is gone. A table that somebody makes under the same name
+/// meanwhile has another one.
 pub(crate) async fn delete_and_wait(
     dynamo: &Dynamo,
     name: &str,
+    id: Option<&str>,
     deadline: Deadline,
 ) -> Result<(), Interrupt> {
     let mut wait = Wait::new(name, deadline);
     loop {
         match patiently(|| dynamo.describe_table(name)).await? {
             None => return Ok(()),
+            Some(found) if found.id.as_deref() != id => return Ok(()),
             Some(found) if found.status == Status::Deleting => wait.on("it is DELETING").await?,
             Some(_) => match dynamo.delete_table(name).await {
                 Ok(()) => {}

@@ -1,15 +1,15 @@
 //! The expiring exclusive right to a scope. Every write goes through it and carries its fence.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, TransactWriteItem, Update};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
-use super::Ledger;
 use super::rows::{AttemptRow, CheckpointRow, FORMAT, MigrationRow, entry};
 use super::state::{Event, State};
+use super::{Ledger, SetExpression};
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::dynamo::{self, ItemWrite, Transacted, WireItem, Written, patiently};
@@ -40,6 +40,8 @@ pub enum Acquired {
     Lease(Lease),
     /// Another delivery of the same event holds it and will answer.
     HeldByTwin,
+    /// A later run has held it: this one came too late.
+    Superseded(String),
 }
 
 /// A held lease; cheap to clone. Renewed in the background until all clones are dropped.
@@ -63,6 +65,8 @@ impl Drop for Inner {
 }
 
 struct Seen {
+    /// The run that holds it or held it last.
+    run: Option<String>,
     holder: Option<Holder>,
     fence: u64,
     expires_at_ms: u64,
@@ -75,8 +79,10 @@ impl Seen {
         let number = |name: &str| {
             row.get(name).and_then(|v| v.as_n().ok()).and_then(|n| n.parse().ok()).unwrap_or(0)
         };
-        let holder = text("run").zip(text("invocation"));
+        let run = text("run");
+        let holder = run.clone().zip(text("invocation"));
         Self {
+            run,
             holder: holder.map(|(run, invocation)| Holder { run, invocation }),
             fence: number("fence"),
             expires_at_ms: number("expires_at_ms"),
@@ -95,18 +101,26 @@ impl Ledger {
     ///
     /// A free or expired lease is taken. One that another run holds is taken too: CloudFormation sends a new
     /// request only after it gave up on the one before, whose worker then finds the fence raised and stops.
-    /// One that another delivery of the same event holds is waited for until `deadline`.
+    /// One that another delivery of the same event holds is waited for until `deadline`. A run that held the lease
+    /// before, with the fence `held_before`, does not take it back from a later run: its event was delivered again
+    /// after CloudFormation had gone on.
     ///
     /// # Errors
     /// What DynamoDB refuses.
     pub async fn acquire(
         &self,
         holder: Holder,
+        held_before: Option<u64>,
         deadline: Deadline,
     ) -> Result<Acquired, dynamo::Error> {
         loop {
             let row = patiently(|| self.get(entry::LEASE)).await?;
             let seen = row.as_ref().map(Seen::read);
+            let is_later = |seen: &&Seen| held_before.is_some_and(|fence| seen.fence > fence);
+            let later = seen.as_ref().filter(is_later).and_then(|seen| seen.run.as_ref());
+            if let Some(later) = later.filter(|run| **run != holder.run) {
+                return Ok(Acquired::Superseded(format!("run {later} came after this one")));
+            }
             let twin = seen.as_ref().is_some_and(|seen| {
                 let twin = seen.holder.as_ref().is_some_and(|other| other.run == holder.run);
                 twin && !seen.is_expired()
@@ -195,21 +209,26 @@ async fn renew(ledger: Ledger, holder: Holder, fence: u64, lost: Arc<Mutex<Optio
             (":expires".to_owned(), number(expiry())),
             (":version".to_owned(), AttributeValue::S(version(fence, round))),
         ]);
-        let why = match ledger.dynamo.write_item(&ledger.table, write).await {
-            Ok(Written::Done) => {
+        // Writes of this very run check the same row, so a single try can collide with them.
+        let renewed = patiently(|| ledger.dynamo.write_item(&ledger.table, write.clone()));
+        let error = match tokio::time::timeout(RENEWAL, renewed).await {
+            Ok(Ok(Written::Done)) => {
                 renewed_at = tokio::time::Instant::now();
                 continue;
             }
-            Ok(Written::Conflict(row)) => superseded(row.as_ref()),
-            Err(error) if renewed_at.elapsed() + RENEWAL < LEASE => {
-                tracing::warn!(%error, "renewing the lease failed, trying again");
-                continue;
-            }
-            Err(error) => format!("the lease could not be renewed: {error}"),
+            Ok(Ok(Written::Conflict(row))) => return lose(&lost, &superseded(row.as_ref())),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer came".to_owned(),
         };
-        *lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(why);
-        return;
+        if renewed_at.elapsed() + RENEWAL >= LEASE {
+            return lose(&lost, &format!("the lease could not be renewed: {error}"));
+        }
+        tracing::warn!(error, "renewing the lease failed, trying again");
     }
+}
+
+fn lose(lost: &Mutex<Option<String>>, why: &str) {
+    *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
 }
 
 impl Lease {
@@ -230,8 +249,30 @@ impl Lease {
     /// # Errors
     /// [`Interrupt::LeaseLost`]
     pub fn check(&self) -> Result<(), Interrupt> {
-        let lost = self.inner.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let lost = self.inner.lost.lock().unwrap_or_else(PoisonError::into_inner);
         lost.clone().map_or(Ok(()), |why| Err(Interrupt::LeaseLost(why)))
+    }
+
+    /// The number that this holder writes with; it only grows.
+    #[must_use]
+    pub fn fence(&self) -> u64 {
+        self.inner.fence
+    }
+
+    /// Asks the ledger whether the lease is still held. Called before what cannot be taken back.
+    ///
+    /// # Errors
+    /// [`Interrupt::LeaseLost`], and what DynamoDB refuses.
+    pub async fn confirm(&self) -> Result<(), Interrupt> {
+        self.check()?;
+        let row = patiently(|| self.inner.ledger.get(entry::LEASE)).await?;
+        let is_held = row.as_ref().is_some_and(|row| Seen::read(row).fence == self.inner.fence);
+        if is_held { Ok(()) } else { Err(self.lose(superseded(row.as_ref()))) }
+    }
+
+    fn lose(&self, why: String) -> Interrupt {
+        lose(&self.inner.lost, &why);
+        Interrupt::LeaseLost(why)
     }
 
     /// Gives the lease back. Failing to is harmless: it expires.
@@ -239,11 +280,11 @@ impl Lease {
         self.inner.renewal.abort();
         let mut write = ItemWrite {
             key: self.inner.ledger.key(entry::LEASE),
-            update: Some("REMOVE #run, #invocation SET #expires = :zero".to_owned()),
+            update: Some("REMOVE #invocation SET #expires = :zero".to_owned()),
             condition: Some("#fence = :fence".to_owned()),
             ..ItemWrite::default()
         };
-        name_all(&mut write, &["run", "invocation", "fence"]);
+        name_all(&mut write, &["invocation", "fence"]);
         write.names.insert("#expires".to_owned(), "expires_at_ms".to_owned());
         write.values.extend([
             (":fence".to_owned(), number(self.inner.fence)),
@@ -259,7 +300,7 @@ impl Lease {
     /// know stay as they are, so an older build keeps what a newer one wrote.
     pub(crate) async fn write(&self, rows: Vec<RowWrite>) -> Result<(), Interrupt> {
         self.check()?;
-        let Inner { ledger, fence, lost, .. } = &*self.inner;
+        let Inner { ledger, fence, .. } = &*self.inner;
         let mut actions = vec![self.fence_check()];
         actions.extend(rows.into_iter().map(|row| row.action(ledger, *fence)));
         let transacted =
@@ -268,9 +309,7 @@ impl Lease {
             Transacted::Done => Ok(()),
             Transacted::Refused(0) => {
                 let row = ledger.get(entry::LEASE).await.ok().flatten();
-                let why = superseded(row.as_ref());
-                *lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(why.clone());
-                Err(Interrupt::LeaseLost(why))
+                Err(self.lose(superseded(row.as_ref())))
             }
             Transacted::Refused(position) => Err(Interrupt::Failed(format!(
                 "the ledger refused row {position} of a write; this is a bug"
@@ -318,7 +357,7 @@ impl Lease {
         }
         // Why it failed stays readable while, and after, it is taken back.
         if !matches!(event, Event::Undo | Event::UndoSucceed) {
-            next.error = detail.error.map(str::to_owned);
+            next.error = detail.error.map(bounded);
         }
         if let Some(spec) = detail.spec {
             next.fingerprint.clone_from(&spec.fingerprint);
@@ -334,7 +373,7 @@ impl Lease {
                 build: next.build.clone(),
                 started_at: next.started_at.clone().unwrap_or_default(),
                 finished_at: next.finished_at.clone(),
-                error: detail.error.map(str::to_owned),
+                error: detail.error.map(bounded),
                 read: detail.counts.map(|(read, _)| read),
                 changed: detail.counts.map(|(_, changed)| changed),
             };
@@ -412,6 +451,12 @@ impl Lease {
 /// A transaction holds 100 actions, one of which checks the fence.
 pub(crate) const ROWS_PER_WRITE: usize = 50;
 
+/// An author's error can be of any length, a row cannot.
+fn bounded(error: &str) -> String {
+    const CHARACTERS_MAX: usize = 2000;
+    error.chars().take(CHARACTERS_MAX).collect()
+}
+
 fn attempt_direction(state: State) -> &'static str {
     match state {
         State::Undoing | State::Undone | State::UndoFailed => "down",
@@ -467,17 +512,13 @@ impl RowWrite {
             Self::Set { entry, mut fields } => {
                 fields.insert("format".to_owned(), number(FORMAT.into()));
                 fields.insert("fence".to_owned(), number(fence));
-                let mut update =
-                    Update::builder().table_name(&ledger.table).set_key(Some(ledger.key(&entry)));
-                let mut sets = Vec::new();
-                for (position, (name, value)) in fields.into_iter().enumerate() {
-                    sets.push(format!("#n{position} = :v{position}"));
-                    update = update
-                        .expression_attribute_names(format!("#n{position}"), name)
-                        .expression_attribute_values(format!(":v{position}"), value);
-                }
-                let update = update
-                    .update_expression(format!("SET {}", sets.join(", ")))
+                let set = SetExpression::of(fields);
+                let update = Update::builder()
+                    .table_name(&ledger.table)
+                    .set_key(Some(ledger.key(&entry)))
+                    .update_expression(set.text)
+                    .set_expression_attribute_names(Some(set.names))
+                    .set_expression_attribute_values(Some(set.values))
                     .build()
                     .expect("table, key and expression are set");
                 builder.update(update).build()
@@ -487,9 +528,9 @@ impl RowWrite {
 }
 
 fn superseded(row: Option<&WireItem>) -> String {
-    match row.map(Seen::read).and_then(|seen| seen.holder) {
-        Some(holder) => format!("run {} has taken over", holder.run),
-        None => "another run had taken over and has finished".to_owned(),
+    match row.map(Seen::read).and_then(|seen| seen.run) {
+        Some(run) => format!("run {run} has taken over"),
+        None => "the lease is gone".to_owned(),
     }
 }
 

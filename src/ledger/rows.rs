@@ -233,6 +233,8 @@ pub struct RunRow {
     pub state: RunState,
     /// When it was first seen.
     pub started_at: String,
+    /// Fence of the first lease that it held.
+    pub fence: Option<u64>,
     /// When it ended.
     pub finished_at: Option<String>,
     /// Reason that was answered.

@@ -89,7 +89,7 @@ impl State {
         };
         match (self, event) {
             (Pending, Event::Baseline) => Ok(Baseline),
-            (Pending | Undone | Started | Paused | Failed | UndoFailed, Event::Start) => {
+            (Pending | Undone | Started | Paused | Failed | Undoing | UndoFailed, Event::Start) => {
                 Ok(Started)
             }
             (Started, Event::Succeed) => Ok(Applied),
@@ -148,8 +148,7 @@ mod tests {
     fn every_partial_state_has_a_way_forward_and_a_way_back() {
         for state in STATES.into_iter().filter(|state| state.is_partial()) {
             assert!(state.next(Event::Undo).is_ok(), "{state}");
-            let forward = state.next(Event::Start).is_ok() || state == State::Undoing;
-            assert!(forward, "{state}");
+            assert!(state.next(Event::Start).is_ok(), "{state}");
         }
     }
 

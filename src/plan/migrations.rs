@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::{Input, Mode, Plan};
 use crate::desired::{Baseline, Missing, OutOfOrder};
+use crate::dynamo::Status;
 use crate::ledger::rows::{MigrationRow, Origin};
 use crate::ledger::state::State;
 use crate::migration::Spec;
@@ -61,7 +62,6 @@ pub(super) fn plan(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec<Stri
             return;
         }
     };
-    missing_tables(input, specs, objections);
     let baselined = match baseline(input, specs) {
         Ok(count) => count,
         Err(objection) => {
@@ -70,8 +70,9 @@ pub(super) fn plan(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec<Stri
         }
     };
     let (baselined, rest) = specs.split_at(baselined);
+    let is_new = |spec: &&Spec| row(input, &spec.id).is_none();
     let baseline = |spec: &Spec| MigrationStep::Baseline { id: spec.id.clone() };
-    plan.migrations.extend(baselined.iter().map(baseline));
+    plan.migrations.extend(baselined.iter().filter(is_new).map(baseline));
     let newest_done = newest_done(input);
     for spec in rest {
         pending(input, spec, newest_done, plan, objections);
@@ -152,18 +153,13 @@ fn ids(specs: &[Spec]) -> String {
 }
 
 /// A backfill needs its table: declared here, or there already.
-fn missing_tables(input: &Input<'_>, specs: &[Spec], objections: &mut Vec<String>) {
-    for spec in specs {
-        let Some(table) = &spec.table else { continue };
-        let declared = input.desired.tables.iter().any(|d| d.table.name == *table);
-        let is_done = row(input, &spec.id).is_some_and(|row| row.state.is_done());
-        if !declared && !is_done && !input.observed.tables.contains_key(table) {
-            objections.push(format!(
-                "migration {} works on table {table}, which is neither declared nor there",
-                spec.id
-            ));
-        }
-    }
+fn missing_table(input: &Input<'_>, spec: &Spec) -> Option<String> {
+    let table = spec.table.as_ref()?;
+    let is_declared = input.desired.tables.iter().any(|d| d.table.name == *table);
+    let is_there = is_declared || input.observed.tables.contains_key(table);
+    (!is_there).then(|| {
+        format!("migration {} works on table {table}, which is neither declared nor there", spec.id)
+    })
 }
 
 /// How many of `specs` are taken as done without running.
@@ -214,6 +210,9 @@ fn concerned_tables<'a>(input: &Input<'a>, specs: &'a [Spec]) -> BTreeSet<&'a st
 /// Whether a table holds data from before this run. Never judged by the item counts of `DescribeTable`, which are hours old.
 fn has_data(input: &Input<'_>, table: &str) -> bool {
     let Some(live) = input.observed.tables.get(table) else { return false };
+    if live.description.status == Status::Deleting {
+        return false;
+    }
     let row = input.observed.ledger.tables.get(table);
     let made_by_this_run =
         row.is_some_and(|row| row.origin == Origin::Created && row.run == input.run);
@@ -257,7 +256,8 @@ fn pending(
             }
         }
     }
-    if let Some(objection) = row.and_then(|row| needs_a_person(spec, row)) {
+    let needs_a_person = row.and_then(|row| needs_a_person(spec, row));
+    if let Some(objection) = needs_a_person.or_else(|| missing_table(input, spec)) {
         objections.push(objection);
         return;
     }
@@ -273,14 +273,10 @@ fn pending(
 fn needs_a_person(spec: &Spec, row: &MigrationRow) -> Option<String> {
     let repaired = row.fingerprint != spec.fingerprint;
     let repeatable = match row.state {
-        State::Started | State::Failed => spec.idempotent,
-        State::Undoing | State::UndoFailed => false,
-        State::Pending
-        | State::Paused
-        | State::Undone
-        | State::Baseline
-        | State::Applied
-        | State::Unknown => true,
+        State::Started | State::Paused | State::Failed | State::Undoing | State::UndoFailed => {
+            spec.idempotent
+        }
+        State::Pending | State::Undone | State::Baseline | State::Applied | State::Unknown => true,
     };
     if repeatable || repaired {
         return None;

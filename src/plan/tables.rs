@@ -21,6 +21,11 @@ pub enum TableStep {
     Adopt,
     /// Records that a table left the declaration; it stays.
     Release,
+    /// Waits until an earlier change, of this resource or of somebody else, is done.
+    Settle {
+        /// What is going on.
+        reason: String,
+    },
     /// Switches the billing mode, with the throughput of every index that stays.
     Billing {
         /// The mode it had.
@@ -93,6 +98,7 @@ impl TableStep {
             }
             Self::Adopt => format!("~ table {table}: take over the existing table"),
             Self::Release => format!("~ table {table}: left the declaration; it stays"),
+            Self::Settle { reason } => format!("~ table {table}: wait, {reason}"),
             Self::Billing { from, to, indexes } => {
                 format!("~ table {table}: billing {from} -> {to}{}", listed(indexes))
             }
@@ -146,6 +152,8 @@ impl TableStep {
         };
         match self {
             Self::Create(_) | Self::Adopt | Self::Release => false,
+            // Only a settled table is asked.
+            Self::Settle { .. } => true,
             Self::Billing { to, indexes, .. } => live.capacity == *to && index_capacities(indexes),
             Self::Throughput { table, indexes } => {
                 let own = table.is_none_or(|own| live.capacity == Capacity::Provisioned(own));
@@ -180,6 +188,16 @@ impl TableStep {
                 .as_ref()
                 .is_some_and(|live| !keys.iter().any(|key| live.contains_key(key))),
             Self::DeletionProtection(on) => live.deletion_protection == Some(*on),
+        }
+    }
+
+    /// Whether the step turns a feature off that the wanted table is to be without.
+    fn turns_off(&self, want: &Table) -> bool {
+        match self {
+            Self::Stream(Stream::Off) => want.stream == Some(Stream::Off),
+            Self::TimeToLive { on: false, .. } => want.time_to_live == Some(TimeToLive::Off),
+            Self::Recovery(Recovery::Off) | Self::DeletionProtection(false) => true,
+            _ => false,
         }
     }
 
@@ -256,7 +274,12 @@ fn table(
     changes.steps.extend(untag(&declared.table, last.as_ref(), live));
     objections.extend(changes.refused);
     plan.notices.extend(unsupported(&declared.table, live));
+    let unsettled = &live.description.unsettled;
+    if input.mode == Mode::Deploy && !unsettled.is_empty() {
+        steps.push(TableStep::Settle { reason: unsettled.join(", ") });
+    }
     if input.mode == Mode::Superset {
+        steps.clear();
         let kept = changes.steps.iter().chain(&changes.removals).filter(|step| !step.is_cheap());
         let kept: Vec<_> = kept.map(|step| step.line(name)).collect();
         if !kept.is_empty() {
@@ -265,7 +288,8 @@ fn table(
                 kept.join("; ")
             ));
         }
-        changes.steps.retain(TableStep::is_cheap);
+        // A rollback waits for nothing.
+        changes.steps.retain(|step| step.is_cheap() && unsettled.is_empty());
         changes.removals.clear();
     }
     steps.extend(changes.steps);
@@ -314,7 +338,9 @@ fn ownership(
     let tagged_ours =
         tag(OWNER_TAG) == Some(input.scope) || live.unsupported.contains(&Feature::Tags);
     if let Some(row) = row {
-        if row.is_intent() && tag(CREATED_BY_TAG) == Some(row.run.as_str()) {
+        // While a table is being made its tags cannot be read.
+        let is_being_made = live.tags.is_empty() && !live.description.unsettled.is_empty();
+        if row.is_intent() && (is_being_made || tag(CREATED_BY_TAG) == Some(row.run.as_str())) {
             return Ok(Ownership::LostCreate);
         }
         if row.table_id == live.description.id && tagged_ours {
@@ -335,6 +361,10 @@ fn ownership(
              or, if that stack is gone, set Adopt: true to take it over"
         )),
         _ if declared.adopt => Ok(Ownership::Adopt),
+        Some(_) => Err(format!(
+            "table {name} carries this resource's owner tag, but this ledger does not know it; \
+             name the ledger table that does, or set Adopt: true"
+        )),
         _ => Err(format!(
             "table {name} exists and was not made by this resource; set Adopt: true to take it over, \
              or choose another name"
@@ -455,6 +485,11 @@ pub fn changes(want: &Table, live: &Table) -> Changes {
     if differs(want.deletion_protection.as_ref(), live.deletion_protection.as_ref()) {
         steps.extend(want.deletion_protection.map(TableStep::DeletionProtection));
     }
+    // What ends in "off" cannot be taken back when a later step fails: a stream gets another ARN, recovery loses its past.
+    let (ends, steps): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut changes.steps).into_iter().partition(|step| step.turns_off(want));
+    changes.steps = steps;
+    changes.removals.extend(ends);
     changes
 }
 

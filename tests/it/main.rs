@@ -6,6 +6,7 @@ mod support;
 
 mod deploys;
 mod faults;
+mod leftovers;
 mod logs;
 mod migrations;
 mod planner;

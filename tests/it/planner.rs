@@ -26,6 +26,7 @@ fn ours(table: Table, tags: BTreeMap<String, String>) -> (LiveTable, TableRow) {
         arn: Some("arn".to_owned()),
         declared: true,
         declaration,
+        indexes: table.global_indexes.keys().cloned().collect(),
         ..TableRow::default()
     };
     let description = Description {
@@ -129,7 +130,11 @@ fn a_plan_reads_like_what_will_happen() {
 /// Does to a table what DynamoDB would do for a step.
 fn apply(table: &mut Table, step: &TableStep) {
     match step.clone() {
-        TableStep::Create(_) | TableStep::Adopt | TableStep::Release | TableStep::Untag(_) => {}
+        TableStep::Create(_)
+        | TableStep::Adopt
+        | TableStep::Release
+        | TableStep::Settle { .. }
+        | TableStep::Untag(_) => {}
         TableStep::Billing { to, indexes, .. } => {
             table.capacity = to;
             for index in table.global_indexes.values_mut() {

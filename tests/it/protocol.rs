@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tablewright::dynamo::Dynamo;
+use tablewright::handler::HandleError;
 use tablewright::request::NotARequest;
 use tablewright::{Migration, MigrationError};
 use wiremock::matchers::any;
@@ -27,7 +28,7 @@ async fn an_event_that_is_no_request_is_an_error_and_nothing_is_sent() {
     for event in [json!(null), json!("garbage"), json!({ "a": [1] }), incomplete, foreign] {
         let error = deliver(&function, &event, TIME).await.unwrap_err();
         assert!(!error.to_string().contains("deadbeef"), "{error}");
-        if let NotARequest::RefusedUrl { host, .. } = &error {
+        if let HandleError::NotARequest(NotARequest::RefusedUrl { host, .. }) = &error {
             assert_eq!(host, "evil.example");
         }
     }
@@ -172,7 +173,7 @@ async fn a_newer_request_stops_an_older_one_that_still_runs() {
     older.await.unwrap().unwrap();
     let answers = stack.answers_to(&old).await;
     assert_eq!(answers.len(), 1);
-    answers[0].clone().expect_failure(&["superseded: "]);
+    answers[0].clone().expect_failure(&["stopped: run ", "has taken over"]);
     // Nothing of the older run was recorded after the newer one had taken over.
     assert_eq!(stack.migrations().await, ["0001_slow started"]);
 }
@@ -189,7 +190,7 @@ async fn a_panic_in_a_migration_is_a_failure_like_any_other() {
 }
 
 /// The worker's thread is blocked, so nothing in it can react; the answer has to come from outside.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_worker_that_does_not_come_back_is_answered_before_the_deadline() {
     let stack = Stack::start().await;
     let blocks = Migration::new("0001_a", |_| async {
@@ -222,8 +223,10 @@ async fn a_function_migration_that_takes_too_long_is_cut_off_in_time() {
         if is_idempotent {
             slow = slow.idempotent();
         }
-        let event = stack.event("Create", &running_all(), None);
-        deliver(&stack.function(vec![slow]), &event, Duration::from_secs(8)).await.unwrap();
+        let none = properties(&[table("orders")]);
+        stack.create(&stack.function(vec![]), &none).await.expect_success();
+        let event = stack.event("Update", &running_all(), Some(&none));
+        deliver(&stack.function(vec![slow]), &event, Duration::from_secs(12)).await.unwrap();
         stack.answers_to(&event).await.remove(0).expect_failure(&[said]);
         assert_eq!(stack.migrations().await, [state]);
     }

@@ -125,7 +125,7 @@ async fn tables_of_the_failing_request_go_if_they_are_empty() {
         let function = stack.function(vec![fails.down(|_| async { Ok(()) })]);
         let new = properties(&[table("orders"), table("new")]);
         let said = if is_filled {
-            "Not undone: table new: it is not empty, or not ours."
+            "Not undone: table new: it holds items already."
         } else {
             "Undone: migration 0001_a, table new."
         };

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use tablewright::answer::Sender;
 use tablewright::deadline::Deadline;
 use tablewright::dynamo::Dynamo;
-use tablewright::handler::{Handler, Invocation};
+use tablewright::handler::{HandleError, Handler, Invocation};
 use tablewright::migrator::Builder;
-use tablewright::request::{AllowedHosts, NotARequest};
+use tablewright::request::AllowedHosts;
 use tablewright::{Migration, Migrator};
 use wiremock::matchers::any;
 use wiremock::{MockServer, ResponseTemplate};
@@ -233,7 +233,7 @@ pub(crate) async fn deliver(
     function: &Handler,
     event: &Value,
     time: Duration,
-) -> Result<Value, NotARequest> {
+) -> Result<Value, HandleError> {
     static INVOCATIONS: AtomicU64 = AtomicU64::new(0);
     let invocation = Invocation {
         id: format!("invocation-{}", INVOCATIONS.fetch_add(1, Ordering::Relaxed)),
