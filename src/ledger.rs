@@ -3,6 +3,7 @@
 mod lease;
 pub mod rows;
 pub mod state;
+mod write;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -11,8 +12,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
 pub use self::lease::{Acquired, Holder, Lease};
-pub(crate) use self::lease::{Detail, ROWS_PER_WRITE, RowWrite};
 use self::rows::{AnswerRow, AnswerState, MetaRow, MigrationRow, RunRow, TableRow, entry};
+pub(crate) use self::write::{Detail, ROWS_PER_WRITE, RowWrite};
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::dynamo::{self, Class, Dynamo, ItemWrite, Status, WireItem, Written, patiently};
@@ -286,14 +287,13 @@ struct SetExpression {
 
 impl SetExpression {
     fn of(fields: WireItem) -> Self {
-        let mut set = Self { text: String::new(), names: HashMap::new(), values: WireItem::new() };
+        let (mut sets, mut names, mut values) = (Vec::new(), HashMap::new(), WireItem::new());
         for (position, (name, value)) in fields.into_iter().enumerate() {
-            let word = if position == 0 { "SET" } else { "," };
-            set.text.push_str(&format!("{word} #n{position} = :v{position}"));
-            set.names.insert(format!("#n{position}"), name);
-            set.values.insert(format!(":v{position}"), value);
+            sets.push(format!("#n{position} = :v{position}"));
+            names.insert(format!("#n{position}"), name);
+            values.insert(format!(":v{position}"), value);
         }
-        set
+        Self { text: format!("SET {}", sets.join(", ")), names, values }
     }
 }
 

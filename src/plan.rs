@@ -3,13 +3,15 @@
 //! No I/O, no clock, no randomness. Execution makes no choice that is not in the plan, and planning again after
 //! any interruption reaches the same end.
 
+mod changes;
 mod migrations;
 mod tables;
 
 use std::fmt;
 
+pub use self::changes::{Changes, TableStep, changes};
 pub use self::migrations::MigrationStep;
-pub use self::tables::{TableStep, changes};
+
 use crate::desired::Desired;
 use crate::migration::Spec;
 use crate::observe::Observed;

@@ -79,7 +79,7 @@ pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrup
         match take_back_table(run, row, deadline).await {
             Ok(Fate::Gone) => report.undone.push(format!("table {}", row.name)),
             Ok(Fate::InUse) => {
-                report.left.push(format!("table {}: it holds items already", row.name))
+                report.left.push(format!("table {}: it holds items already", row.name));
             }
             // It was never made; what bears its name is not ours to judge.
             Ok(Fate::NotOurs) => {}
@@ -175,7 +175,7 @@ pub(crate) async fn take_back_late_table(run: &Run, row: &TableRow, deadline: De
         Ok(Fate::Gone) => tracing::warn!(table = name, "made too late, taken back"),
         Ok(_) => tracing::error!(table = name, "made too late, and in use: it stays"),
         Err(error) => {
-            tracing::error!(table = name, %error, "made too late, could not be taken back")
+            tracing::error!(table = name, %error, "made too late, could not be taken back");
         }
     }
 }

@@ -37,10 +37,10 @@ pub(super) async fn run_all(
     plans: &[TablePlan],
     deadline: Deadline,
 ) -> Result<Vec<String>, Interrupt> {
-    let stop = AtomicBool::new(false);
+    let halt = AtomicBool::new(false);
     let work = plans.iter().map(|plan| {
         let span = tracing::info_span!("table", table = plan.table);
-        run_until(run, ledger, plan, &stop, deadline).instrument(span)
+        run_until(run, ledger, plan, &halt, deadline).instrument(span)
     });
     let work: Vec<_> = work.collect();
     let outcomes: Vec<_> = stream::iter(work).buffer_unordered(CONCURRENCY).collect().await;
@@ -63,12 +63,12 @@ async fn run_until(
     run: &Run,
     ledger: &Snapshot,
     plan: &TablePlan,
-    stop: &AtomicBool,
+    halt: &AtomicBool,
     deadline: Deadline,
 ) -> Result<Vec<String>, Interrupt> {
-    let outcome = run_one(run, ledger, plan, stop, deadline).await;
+    let outcome = run_one(run, ledger, plan, halt, deadline).await;
     if outcome.is_err() {
-        stop.store(true, Ordering::Relaxed);
+        halt.store(true, Ordering::Relaxed);
     }
     outcome
 }
@@ -77,13 +77,13 @@ async fn run_one(
     run: &Run,
     ledger: &Snapshot,
     plan: &TablePlan,
-    stop: &AtomicBool,
+    halt: &AtomicBool,
     deadline: Deadline,
 ) -> Result<Vec<String>, Interrupt> {
     let mut notices = Vec::new();
     let mut made = BTreeSet::new();
     for step in &plan.steps {
-        if stop.load(Ordering::Relaxed) {
+        if halt.load(Ordering::Relaxed) {
             break;
         }
         run.lease.check()?;

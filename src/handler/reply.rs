@@ -86,10 +86,8 @@ impl Reply<'_> {
             }
         };
         tracing::info!(bytes = body.len(), ?state, "answered");
-        if is_claimed {
-            if let Err(error) = self.ledger.confirm_answer(self.run, state).await {
-                tracing::warn!(%error, "the answer is not on record");
-            }
+        if is_claimed && let Err(error) = self.ledger.confirm_answer(self.run, state).await {
+            tracing::warn!(%error, "the answer is not on record");
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::deadline::Deadline;
 
 /// Longest time that CloudFormation waits for an answer, and its default ("`ServiceTimeout`").
-const SERVICE_TIMEOUT: Duration = Duration::from_secs(3600);
+const SERVICE_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// When things have to end.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,245 @@
+//! Writes under a lease: every row together with a check of its fence, and what is written of migrations and their positions.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, TransactWriteItem, Update};
+use serde::Serialize;
+
+use super::lease::{Lease, number, superseded};
+use super::rows::{AttemptRow, CheckpointRow, FORMAT, MigrationRow, entry};
+use super::state::{Event, State};
+use super::{Ledger, SetExpression};
+use crate::clock;
+use crate::dynamo::{Transacted, WireItem, patiently};
+use crate::interrupt::Interrupt;
+use crate::migration::Spec;
+
+impl Lease {
+    /// Writes rows together, on the condition that the lease still holds. Attributes that a row type does not
+    /// know stay as they are, so an older build keeps what a newer one wrote.
+    pub(crate) async fn write(&self, rows: Vec<RowWrite>) -> Result<(), Interrupt> {
+        self.check()?;
+        let (ledger, fence) = (self.ledger(), self.fence());
+        let mut actions = vec![self.fence_check()];
+        actions.extend(rows.into_iter().map(|row| row.action(ledger, fence)));
+        let transacted =
+            patiently(|| ledger.dynamo.transact(&ledger.table, actions.clone())).await?;
+        match transacted {
+            Transacted::Done => Ok(()),
+            Transacted::Refused(0) => {
+                let row = ledger.get(entry::LEASE).await.ok().flatten();
+                Err(self.lose(superseded(row.as_ref())))
+            }
+            Transacted::Refused(position) => Err(Interrupt::Failed(format!(
+                "the ledger refused row {position} of a write; this is a bug"
+            ))),
+        }
+    }
+
+    fn fence_check(&self) -> TransactWriteItem {
+        let (ledger, fence) = (self.ledger(), self.fence());
+        let check = ConditionCheck::builder()
+            .table_name(&ledger.table)
+            .set_key(Some(ledger.key(entry::LEASE)))
+            .condition_expression("#fence = :fence")
+            .expression_attribute_names("#fence", "fence")
+            .expression_attribute_values(":fence", number(fence))
+            .build()
+            .expect("table, key and condition are set");
+        TransactWriteItem::builder().condition_check(check).build()
+    }
+
+    /// Records what happened to a migration: its row and the attempt it belongs to.
+    pub(crate) async fn record(
+        &self,
+        row: &MigrationRow,
+        event: Event,
+        detail: Detail<'_>,
+    ) -> Result<MigrationRow, Interrupt> {
+        let state = row.state.next(event).map_err(|error| {
+            Interrupt::Failed(format!("migration {}: {error}; this is a bug", row.id))
+        })?;
+        let now = clock::now();
+        let mut next = MigrationRow {
+            state,
+            run: self.run().to_owned(),
+            build: crate::BUILD.to_owned(),
+            ..row.clone()
+        };
+        let begins = matches!(event, Event::Start | Event::Undo);
+        if begins {
+            next.attempts += 1;
+            next.started_at = Some(now.clone());
+            next.finished_at = None;
+        } else {
+            next.finished_at = Some(now.clone());
+        }
+        // Why it failed stays readable while, and after, it is taken back.
+        if !matches!(event, Event::Undo | Event::UndoSucceed) {
+            next.error = detail.error.map(bounded);
+        }
+        if let Some(spec) = detail.spec {
+            next.fingerprint.clone_from(&spec.fingerprint);
+            next.description.clone_from(&spec.description);
+        }
+        let mut writes = vec![RowWrite::set(entry::migration(&next.id), &next)?];
+        if event != Event::Baseline {
+            let attempt = AttemptRow {
+                direction: attempt_direction(state).to_owned(),
+                outcome: state,
+                fingerprint: next.fingerprint.clone(),
+                run: next.run.clone(),
+                build: next.build.clone(),
+                started_at: next.started_at.clone().unwrap_or_default(),
+                finished_at: next.finished_at.clone(),
+                error: detail.error.map(bounded),
+                read: detail.counts.map(|(read, _)| read),
+                changed: detail.counts.map(|(_, changed)| changed),
+            };
+            writes.push(RowWrite::set(entry::attempt(&next.id, next.attempts), &attempt)?);
+        }
+        self.write(writes).await?;
+        Ok(next)
+    }
+
+    /// Reads a checkpoint.
+    pub(crate) async fn checkpoint(&self, key: &str) -> Result<Option<CheckpointRow>, Interrupt> {
+        let ledger = self.ledger();
+        let entry = entry::checkpoint(key);
+        let row = patiently(|| ledger.get(&entry)).await?;
+        Ok(row.map(read_checkpoint))
+    }
+
+    /// Reads all checkpoints whose key begins with `prefix`, by the rest of their keys.
+    pub(crate) async fn checkpoints(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<(String, CheckpointRow)>, Interrupt> {
+        let ledger = self.ledger();
+        let from = entry::checkpoint(prefix);
+        let to = format!("{from}{}", entry::LAST);
+        let rows = patiently(|| ledger.range(&from, &to)).await?;
+        let key = |row: &WireItem| {
+            let key = row.get(super::rows::ENTRY).and_then(|v| v.as_s().ok());
+            key.and_then(|key| key.strip_prefix(&from)).unwrap_or_default().to_owned()
+        };
+        Ok(rows.into_iter().map(|row| (key(&row), read_checkpoint(row))).collect())
+    }
+
+    pub(crate) async fn save_checkpoints(
+        &self,
+        rows: Vec<(String, CheckpointRow)>,
+    ) -> Result<(), Interrupt> {
+        for chunk in rows.chunks(ROWS_PER_WRITE) {
+            let mut writes = Vec::new();
+            for (key, row) in chunk {
+                let mut write = RowWrite::set(entry::checkpoint(key), row)?;
+                if let (RowWrite::Set { fields, .. }, Some(last_key)) = (&mut write, &row.last_key)
+                {
+                    fields.insert("last_key".to_owned(), AttributeValue::M(last_key.clone()));
+                }
+                writes.push(write);
+            }
+            self.write(writes).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn save_step(&self, key: &str, fingerprint: &str) -> Result<(), Interrupt> {
+        let row = CheckpointRow {
+            fingerprint: fingerprint.to_owned(),
+            done: true,
+            ..CheckpointRow::default()
+        };
+        self.save_checkpoints(vec![(key.to_owned(), row)]).await
+    }
+
+    /// Forgets the checkpoints of a migration, so that its next run begins at the beginning.
+    pub(crate) async fn forget_checkpoints(&self, prefix: &str) -> Result<(), Interrupt> {
+        let keys = self.checkpoints(prefix).await?;
+        for chunk in keys.chunks(ROWS_PER_WRITE) {
+            let delete = |(rest, _): &(String, CheckpointRow)| {
+                RowWrite::Delete(entry::checkpoint(&format!("{prefix}{rest}")))
+            };
+            self.write(chunk.iter().map(delete).collect()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A transaction holds 100 actions, one of which checks the fence.
+pub(crate) const ROWS_PER_WRITE: usize = 50;
+
+/// An author's error can be of any length, a row cannot.
+fn bounded(error: &str) -> String {
+    const CHARACTERS_MAX: usize = 2000;
+    error.chars().take(CHARACTERS_MAX).collect()
+}
+
+fn attempt_direction(state: State) -> &'static str {
+    match state {
+        State::Undoing | State::Undone | State::UndoFailed => "down",
+        _ => "up",
+    }
+}
+
+fn read_checkpoint(row: WireItem) -> CheckpointRow {
+    let last_key = row.get("last_key").and_then(|key| key.as_m().ok()).cloned();
+    let read = serde_dynamo::from_item(row).unwrap_or_else(|error| {
+        tracing::warn!(%error, "a checkpoint is unreadable; its segment starts over");
+        CheckpointRow::default()
+    });
+    CheckpointRow { last_key, ..read }
+}
+
+/// What a state change of a migration is recorded with.
+#[derive(Default, Clone, Copy)]
+pub(crate) struct Detail<'a> {
+    /// What runs; absent where the row's own words stand.
+    pub(crate) spec: Option<&'a Spec>,
+    /// Why it failed.
+    pub(crate) error: Option<&'a str>,
+    /// Items read and changed.
+    pub(crate) counts: Option<(u64, u64)>,
+}
+
+/// One row to write.
+pub(crate) enum RowWrite {
+    Set { entry: String, fields: WireItem },
+    Delete(String),
+}
+
+impl RowWrite {
+    pub(crate) fn set(entry: String, row: &impl Serialize) -> Result<Self, Interrupt> {
+        match serde_dynamo::to_item(row) {
+            Ok(fields) => Ok(Self::Set { entry, fields }),
+            Err(error) => Err(Interrupt::Failed(format!("ledger row {entry}: {error}"))),
+        }
+    }
+
+    fn action(self, ledger: &Ledger, fence: u64) -> TransactWriteItem {
+        let builder = TransactWriteItem::builder();
+        match self {
+            Self::Delete(entry) => {
+                let delete = Delete::builder()
+                    .table_name(&ledger.table)
+                    .set_key(Some(ledger.key(&entry)))
+                    .build()
+                    .expect("table and key are set");
+                builder.delete(delete).build()
+            }
+            Self::Set { entry, mut fields } => {
+                fields.insert("format".to_owned(), number(FORMAT.into()));
+                fields.insert("fence".to_owned(), number(fence));
+                let set = SetExpression::of(fields);
+                let update = Update::builder()
+                    .table_name(&ledger.table)
+                    .set_key(Some(ledger.key(&entry)))
+                    .update_expression(set.text)
+                    .set_expression_attribute_names(Some(set.names))
+                    .set_expression_attribute_values(Some(set.values))
+                    .build()
+                    .expect("table, key and expression are set");
+                builder.update(update).build()
+            }
+        }
+    }
+}
