@@ -4,7 +4,7 @@
 //! Lambda runtime protocol with `cargo lambda watch`, sends it the events of `events/`, and shows what CloudFormation
 //! and the database see. With `serve` it starts the first two alone, for events sent by hand.
 #![expect(clippy::disallowed_methods, reason = "the demo looks at the engine directly")]
-#![allow(clippy::print_stdout, reason = "showing is what it is for")]
+#![expect(clippy::print_stdout, reason = "showing is what it is for")]
 
 mod cloud;
 mod function;

@@ -154,7 +154,7 @@ async fn create(
                 match run.dynamo.create_table(table, &tags).await {
                     Ok(()) => sent = true,
                     // Somebody's table, or our own whose response was lost: the next look tells.
-                    Err(error) if error.class == Class::Exists => {}
+                    Err(error) if error.class == Class::Exists => wait.on(&error.message).await?,
                     Err(error) if error.is_transient() => wait.on(&error.message).await?,
                     Err(error) => return Err(error.into()),
                 }

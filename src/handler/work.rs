@@ -40,7 +40,7 @@ impl Work {
             RequestKind::Create | RequestKind::Update => {
                 match Desired::read(&self.envelope.properties) {
                     Ok(desired) => self.deploy(desired).await,
-                    Err(problems) => self.refuse(&problems).await,
+                    Err(problems) => self.refuse(list(&problems)).await,
                 }
             }
             RequestKind::Delete => self.delete().await,
@@ -92,27 +92,29 @@ impl Work {
         Ok((lease, times))
     }
 
-    /// Refuses properties that do not parse, unless they are the ones to go back to: failing those would leave the
-    /// stack in `UPDATE_ROLLBACK_FAILED`.
-    async fn refuse(&self, problems: &[Problem]) -> Done {
+    /// Refuses what cannot be worked with, unless it is what is gone back to: failing that would leave the stack in
+    /// `UPDATE_ROLLBACK_FAILED`.
+    async fn refuse(&self, why: String) -> Done {
         let meta = self.ledger.snapshot().await.ok().and_then(|snapshot| snapshot.meta);
         let declaration = properties_hash(&self.envelope.properties);
         match self.mode(meta.as_ref(), &declaration) {
-            Mode::Deploy => Err(Verdict::failed(list(problems))),
+            Mode::Deploy => Err(Verdict::failed(why)),
             Mode::Superset => {
                 let mut report = execute::outputs(&self.handler.dynamo, &self.ledger).await;
-                report.notices.push(format!("left as it is; {}", list(problems)));
+                report.notices.push(format!("left as it is; {why}"));
                 Err(self.success(&report))
             }
         }
     }
 
     async fn deploy(&self, desired: Desired) -> Done {
-        let migrator = self.handler.migrator.clone().map_err(|error| {
-            Verdict::failed(format!(
-                "the function's migrations are refused, nothing was changed: {error}"
-            ))
-        })?;
+        let migrator = match &self.handler.migrator {
+            Ok(migrator) => Arc::clone(migrator),
+            Err(error) => {
+                let why = "the function's migrations are refused, nothing was changed";
+                return self.refuse(format!("{why}: {error}")).await;
+            }
+        };
         let row = match self.begin().await {
             Err(error) if error.class == Class::Missing => {
                 self.ledger.ensure_table(self.times.work).await?;

@@ -8,7 +8,7 @@ use crate::desired::DeclaredTable;
 use crate::dynamo::Status;
 use crate::ledger::rows::TableRow;
 use crate::observe::{CREATED_BY_TAG, Feature, LiveTable, OWNER_TAG};
-use crate::schema::{Recovery, Stream, Table, TimeToLive};
+use crate::schema::{Capacity, Recovery, Stream, Table, TimeToLive};
 
 pub(super) fn plan(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec<String>) {
     for declared in &input.desired.tables {
@@ -70,7 +70,19 @@ fn table(
     let last = row.and_then(TableRow::last_declaration);
     let want = retire(&declared.table, last.as_ref());
     let mut changes = changes(&want, live.table());
-    plan.notices.extend(changes.keep_foreign_indexes(name, row));
+    for index in changes.keep_foreign_indexes(row) {
+        plan.notices.push(format!(
+            "table {name}: the index {index} is not declared and was not made here; left alone"
+        ));
+        let to_provisioned = |step: &TableStep| {
+            matches!(step, TableStep::Billing { to: Capacity::Provisioned(_), .. })
+        };
+        if changes.steps.iter().any(to_provisioned) {
+            objections.push(format!(
+                "table {name}: the switch to PROVISIONED needs the throughput of every index; declare {index} with it"
+            ));
+        }
+    }
     changes.steps.extend(untag(&declared.table, last.as_ref(), live));
     objections.extend(changes.refused);
     plan.notices.extend(unsupported(&declared.table, live));
@@ -207,21 +219,19 @@ fn unsupported(declared: &Table, live: &LiveTable) -> Vec<String> {
 }
 
 impl Changes {
-    /// Takes out the removal of indexes that were not made or declared here, and says so.
-    fn keep_foreign_indexes(&mut self, table: &str, row: Option<&TableRow>) -> Vec<String> {
-        let mut notices = Vec::new();
-        let mut is_kept = |step: &TableStep| {
+    /// Takes out the removal of indexes that were not made or declared here; returns their names.
+    fn keep_foreign_indexes(&mut self, row: Option<&TableRow>) -> Vec<String> {
+        let mut kept = Vec::new();
+        let mut stays = |step: &TableStep| {
             let TableStep::DeleteIndex(index) = step else { return true };
             let is_ours = row.is_some_and(|row| row.indexes.contains(index));
             if !is_ours {
-                notices.push(format!(
-                    "table {table}: the index {index} is not declared and was not made here; left alone"
-                ));
+                kept.push(index.clone());
             }
             is_ours
         };
-        self.steps.retain(&mut is_kept);
-        self.removals.retain(&mut is_kept);
-        notices
+        self.steps.retain(&mut stays);
+        self.removals.retain(&mut stays);
+        kept
     }
 }

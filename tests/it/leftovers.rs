@@ -206,8 +206,50 @@ async fn delete_of_a_stack_that_never_came_up_takes_its_empty_tables_along() {
 async fn a_list_of_migrations_that_is_refused_is_answered() {
     let stack = Stack::start().await;
     let twice = || Migration::new("0001_a", |_| async { Ok(()) });
-    let function = stack.function(vec![twice(), twice()]);
-    let answer = stack.create(&function, &properties(&[table("orders")])).await;
-    answer.expect_failure(&["the function's migrations are refused, nothing was changed: migration id 0001_a is given twice"]);
+    let broken = stack.function(vec![twice(), twice()]);
+    let (old, new) = (properties(&[table("orders")]), properties(&[table("users")]));
+    let refusal = "the function's migrations are refused, nothing was changed: migration id 0001_a is given twice";
+    stack.create(&broken, &old).await.expect_failure(&[refusal]);
     assert_eq!(stack.tables().await, [""; 0]);
+    // The way back is open all the same.
+    stack.create(&stack.function(vec![]), &old).await.expect_success();
+    stack.update(&broken, &new, &old).await.expect_failure(&[refusal]);
+    stack.update(&broken, &old, &new).await.expect_success();
+    assert_eq!(stack.tables().await, ["orders", "tablewright-ledger"]);
+}
+
+#[tokio::test]
+async fn what_a_newer_version_wrote_is_read_as_far_as_it_is_known_and_kept() {
+    let stack = Stack::start().await;
+    let old = properties(&[table("orders")]);
+    let marks = |id| Migration::backfill(id, "orders", |_| Ok(Change::Keep));
+    let function = stack.function(vec![marks("0001_a")]);
+    stack.create(&function, &old).await.expect_success();
+    for (entry, attribute, value) in [
+        ("table#orders", "removal", "archive"),
+        ("table#orders", "newer", "kept"),
+        ("meta", "newer", "kept"),
+    ] {
+        let key = item([("scope", text(SCOPE)), ("entry", text(entry))]);
+        let update = stack.client.update_item().table_name("tablewright-ledger").set_key(Some(key));
+        let update =
+            update.update_expression("SET #a = :v").expression_attribute_names("#a", attribute);
+        update.expression_attribute_values(":v", text(value)).send().await.unwrap();
+    }
+    let row =
+        [("id", text("0003_c")), ("state", text("applied_with_errors")), ("newer", text("kept"))];
+    leave(&stack, "migration#0003_c", item(row)).await;
+
+    let new = properties(&[support::with_index(table("orders"), "by_a", "a")]);
+    let function = stack.function(vec![marks("0001_a"), marks("0002_b")]);
+    let answer = stack.update(&function, &new, &old).await.expect_success();
+    assert!(
+        answer
+            .reason()
+            .contains("migration 0003_c (in a state of a newer version) is newer than this build")
+    );
+    let rows = stack.ledger().await;
+    for entry in ["table#orders", "meta", "migration#0003_c"] {
+        assert_eq!(rows[entry]["newer"], text("kept"), "{entry}");
+    }
 }
