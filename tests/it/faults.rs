@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 use tablewright::dynamo::Dynamo;
 use tablewright::{Change, Item, Migration};
 use tokio::sync::Notify;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::support::{self, Stack, deliver, item, properties, table, text, with, with_index};
 
@@ -224,4 +226,48 @@ async fn the_rollback_after_any_failing_request_leaves_data_as_it_was_or_says_so
         );
         assert!(stack.indexes("orders").await.contains(&"by_a".to_owned()));
     }
+}
+
+/// Stands before an engine and throttles every third request, whatever it is.
+struct Throttling {
+    endpoint: String,
+    seen: AtomicUsize,
+}
+
+impl Respond for Throttling {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        if self.seen.fetch_add(1, Ordering::SeqCst).is_multiple_of(3) {
+            let throttled = json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException",
+                "message": "Rate exceeded",
+            });
+            return ResponseTemplate::new(400).set_body_json(throttled);
+        }
+        let (endpoint, request) = (self.endpoint.clone(), request.clone());
+        std::thread::spawn(move || forward(&endpoint, request)).join().unwrap()
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn forward(endpoint: &str, request: Request) -> ResponseTemplate {
+    let forwarded =
+        reqwest::Client::new().post(endpoint).headers(request.headers).body(request.body);
+    let response = forwarded.send().await.unwrap();
+    let template = ResponseTemplate::new(response.status().as_u16());
+    template.set_body_bytes(response.bytes().await.unwrap())
+}
+
+#[tokio::test]
+async fn an_engine_that_throttles_slows_a_deploy_down_and_does_not_fail_it() {
+    let stack = prepared().await;
+    let throttling = MockServer::start().await;
+    let responder = Throttling { endpoint: stack.endpoint.clone(), seen: AtomicUsize::new(0) };
+    Mock::given(any()).respond_with(responder).mount(&throttling).await;
+    // Without the SDK's own retries, so that it is ours that are tested.
+    let config = support::config(&throttling.uri()).retry_config(RetryConfig::disabled());
+    let dynamo = Dynamo::new(Client::from_conf(config.build()));
+    let function = support::function(dynamo, vec![migrations().remove(0)]);
+    stack.update(&function, &after(), &before()).await.expect_success();
+    assert_eq!(stack.migrations().await, ["0001_m applied"]);
+    assert!(stack.items("orders").await.iter().all(|item| item.contains_key("m")));
 }

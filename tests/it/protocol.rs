@@ -73,6 +73,23 @@ async fn an_unreachable_dynamodb_is_answered_with_its_address_in_doubt() {
     ]);
 }
 
+#[tokio::test]
+async fn a_denied_request_is_answered_with_the_action_and_the_table() {
+    let stack = Stack::start().await;
+    let denying = MockServer::start().await;
+    let denied = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#AccessDeniedException",
+        "Message": "User: arn:aws:sts::111122223333:assumed-role/F is not authorized",
+    });
+    let template = ResponseTemplate::new(400).set_body_json(denied);
+    Mock::given(any()).respond_with(template).mount(&denying).await;
+    let function = support::function(Dynamo::new(client(&denying.uri())), vec![]);
+    stack.create(&function, &properties(&[])).await.expect_failure(&[
+        "dynamodb:UpdateItem on tablewright-ledger is denied to this function's role",
+        "is not authorized",
+    ]);
+}
+
 async fn receiver(statuses: &[u16]) -> MockServer {
     let receiver = MockServer::start().await;
     for status in statuses {
