@@ -3,16 +3,17 @@
 mod reply;
 mod times;
 mod work;
+mod workers;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
 use tracing::Instrument;
 
 use self::reply::Reply;
 use self::times::Times;
 use self::work::Work;
+use self::workers::Workers;
 use crate::answer::{Answer, SendError, Sender, Status};
 use crate::deadline::Deadline;
 use crate::desired;
@@ -30,6 +31,7 @@ pub struct Handler {
     migrator: Result<Arc<Migrator>, BuildError>,
     hosts: AllowedHosts,
     sender: Sender,
+    workers: Arc<Workers>,
 }
 
 /// What an invocation brings beside the event.
@@ -85,7 +87,7 @@ impl From<dynamo::Error> for Verdict {
 }
 
 impl Handler {
-    /// Puts a handler together. Sends nothing.
+    /// Puts a handler together and starts the threads that work for it. Sends nothing.
     #[must_use]
     pub fn new(
         dynamo: Dynamo,
@@ -93,7 +95,7 @@ impl Handler {
         hosts: AllowedHosts,
         sender: Sender,
     ) -> Self {
-        Self { dynamo, migrator, hosts, sender }
+        Self { dynamo, migrator, hosts, sender, workers: Arc::new(Workers::start()) }
     }
 
     /// Handles one event.
@@ -166,23 +168,10 @@ impl Handler {
     }
 }
 
-/// Where work runs: apart from the threads that answer, so that a migration that blocks its own cannot keep the
-/// answer back.
-fn workers() -> &'static Runtime {
-    static WORKERS: OnceLock<Runtime> = OnceLock::new();
-    WORKERS.get_or_init(|| {
-        let workers = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(4)
-            .thread_name("tablewright-work")
-            .enable_all()
-            .build();
-        workers.expect("the process can start four threads")
-    })
-}
-
 /// Runs the work to its end, to its panic, or to the moment at which the answer has to go out.
 async fn see_through(work: Work, deadline: Deadline, trail: &Trail) -> (Verdict, Option<Lease>) {
-    let mut task = workers().spawn(work.run().instrument(tracing::Span::current()));
+    let workers = Arc::clone(&work.handler.workers);
+    let mut task = workers.handle().spawn(work.run().instrument(tracing::Span::current()));
     let verdict = tokio::select! {
         ended = &mut task => match ended {
             Ok(done) => return done,

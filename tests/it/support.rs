@@ -81,7 +81,8 @@ impl Stack {
 
     /// A function with these migrations.
     pub(crate) fn function(&self, migrations: Vec<Migration>) -> Handler {
-        function(Dynamo::new(self.client.clone()), migrations)
+        // Not the client of the test: connections end with the runtime that opened them.
+        function(Dynamo::new(client(&self.endpoint)), migrations)
     }
 
     /// An event with ids of its own.
