@@ -76,7 +76,7 @@ pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrup
             report.left.push(format!("table {}: a migration in it could not be undone", row.name));
             continue;
         }
-        match take_back_table(run, row, deadline).await {
+        match take_back_table(&run.dynamo, &run.lease, row, deadline).await {
             Ok(Fate::Gone) => report.undone.push(format!("table {}", row.name)),
             Ok(Fate::InUse) => {
                 report.left.push(format!("table {}: it holds items already", row.name));
@@ -126,12 +126,17 @@ async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<(), I
     }
 }
 
-/// Deletes a table that this run made, if it is still empty, and forgets it.
-async fn take_back_table(run: &Run, row: &TableRow, deadline: Deadline) -> Result<Fate, Interrupt> {
-    run.lease.confirm().await?;
-    let fate = delete_if_empty(&run.dynamo, &row.name, &row.run, deadline).await?;
+/// Deletes a table that the run of its row made, if it is still empty, and forgets it.
+async fn take_back_table(
+    dynamo: &Dynamo,
+    lease: &Lease,
+    row: &TableRow,
+    deadline: Deadline,
+) -> Result<Fate, Interrupt> {
+    lease.confirm().await?;
+    let fate = delete_if_empty(dynamo, &row.name, &row.run, deadline).await?;
     if fate != Fate::InUse {
-        run.lease.write(vec![RowWrite::Delete(entry::table(&row.name))]).await?;
+        lease.write(vec![RowWrite::Delete(entry::table(&row.name))]).await?;
     }
     Ok(fate)
 }
@@ -150,12 +155,7 @@ pub(crate) async fn take_back_uncommitted(
         if row.origin != Origin::Created {
             continue;
         }
-        lease.confirm().await?;
-        let fate = delete_if_empty(dynamo, &row.name, &row.run, deadline).await?;
-        if fate != Fate::InUse {
-            lease.write(vec![RowWrite::Delete(entry::table(&row.name))]).await?;
-        }
-        outcomes.push(match fate {
+        outcomes.push(match take_back_table(dynamo, lease, row, deadline).await? {
             Fate::Gone => format!("table {} deleted, it was empty", row.name),
             Fate::InUse => format!("table {} stays, it holds items", row.name),
             Fate::NotOurs => format!("table {} stays, it is not ours", row.name),

@@ -13,7 +13,7 @@ use crate::interrupt::{Interrupt, panic_message};
 use crate::ledger::rows::MigrationRow;
 use crate::ledger::state::{Event, State};
 use crate::ledger::{Detail, Snapshot};
-use crate::migration::{Context, Migration, Spec, Work};
+use crate::migration::{Context, Migration, MigrationError, Spec, Work};
 use crate::plan::MigrationStep;
 
 /// Name of the backfill that is a migration by itself.
@@ -122,9 +122,7 @@ pub(crate) async fn perform(
             Work::Function(function) => {
                 let limit = cx.remaining() + GRACE;
                 match tokio::time::timeout(limit, function(cx.clone())).await {
-                    Ok(outcome) => outcome
-                        .map(|()| None)
-                        .map_err(super::super::migration::MigrationError::into_interrupt),
+                    Ok(outcome) => outcome.map(|()| None).map_err(MigrationError::into_interrupt),
                     Err(_) if idempotent => Err(Interrupt::OutOfTime(
                         "was cut off; it runs again from its start".to_owned(),
                     )),
