@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
+use crate::engine::Engine;
 use crate::support::{self, Stack, deliver, item, properties, table, text, with, with_index};
 
 /// What happens at the chosen request.
@@ -43,10 +44,9 @@ impl Trap {
         Self { fault, at: request, seen: Arc::default(), crashed: Arc::default() }
     }
 
-    fn client(&self, endpoint: &str) -> Dynamo {
-        let config = support::config(endpoint)
-            .retry_config(RetryConfig::disabled())
-            .interceptor(self.clone());
+    fn client(&self, engine: &Engine) -> Dynamo {
+        let config =
+            engine.config().retry_config(RetryConfig::disabled()).interceptor(self.clone());
         Dynamo::new(Client::from_conf(config.build()))
     }
 
@@ -147,11 +147,11 @@ async fn prepared() -> Stack {
 
 /// Deploys in a process of its own, as far as one can be had in a test: a runtime that ends with all its tasks.
 fn deploy_until(stack: &Stack, trap: &Trap, event: &Value) {
-    let (endpoint, trap, event) = (stack.endpoint.clone(), trap.clone(), event.clone());
+    let (engine, trap, event) = (stack.engine.clone(), trap.clone(), event.clone());
     let process = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let function = support::function(trap.client(&endpoint), migrations());
+            let function = support::function(trap.client(&engine), migrations());
             tokio::select! {
                 biased;
                 () = trap.crashed.notified() => {}
@@ -262,10 +262,10 @@ async fn forward(endpoint: &str, request: Request) -> ResponseTemplate {
 async fn an_engine_that_throttles_slows_a_deploy_down_and_does_not_fail_it() {
     let stack = prepared().await;
     let throttling = MockServer::start().await;
-    let responder = Throttling { endpoint: stack.endpoint.clone(), seen: AtomicUsize::new(0) };
+    let responder = Throttling { endpoint: stack.engine.url.clone(), seen: AtomicUsize::new(0) };
     Mock::given(any()).respond_with(responder).mount(&throttling).await;
     // Without the SDK's own retries, so that it is ours that are tested.
-    let config = support::config(&throttling.uri()).retry_config(RetryConfig::disabled());
+    let config = stack.engine.config_at(&throttling.uri()).retry_config(RetryConfig::disabled());
     let dynamo = Dynamo::new(Client::from_conf(config.build()));
     let function = support::function(dynamo, vec![migrations().remove(0)]);
     stack.update(&function, &after(), &before()).await.expect_success();

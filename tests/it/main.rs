@@ -1,7 +1,8 @@
-//! The integration tests: whole requests against the embedded engine.
+//! The integration tests: whole requests against a real DynamoDB engine.
 #![expect(clippy::disallowed_methods, reason = "tests look at the engine directly")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
+mod engine;
 mod support;
 
 mod deploys;

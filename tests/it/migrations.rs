@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use tablewright::{Change, Item, Migration, MigrationError};
 
+use crate::engine::Engine;
 use crate::support::{Stack, deliver, item, number, properties, table, text};
 
 fn orders(migrations: Value) -> Value {
@@ -337,8 +338,9 @@ async fn an_item_that_cannot_be_handled_stops_the_migration_with_its_key_and_nev
 
 /// Writes to an item from another thread, as another process would.
 #[tokio::main(flavor = "current_thread")]
-async fn write_meanwhile(endpoint: &str, pk: &str) {
-    let update = crate::support::client(endpoint)
+async fn write_meanwhile(engine: &Engine, pk: &str) {
+    let update = engine
+        .client()
         .update_item()
         .table_name("orders")
         .key("pk", text(pk))
@@ -353,13 +355,13 @@ async fn what_others_write_meanwhile_is_not_lost() {
         filled((0..40).map(|n| item([("pk", text(&format!("{n:03}"))), ("n", number(0))]))).await;
     let all = orders(Value::Null);
     // The transform itself plays the other writer: before its first result is written, it changes the same attribute.
-    let (endpoint, met) = (stack.endpoint.clone(), Mutex::new(std::collections::HashSet::new()));
+    let (engine, met) = (stack.engine.clone(), Mutex::new(std::collections::HashSet::new()));
     let function =
         stack.function(vec![Migration::backfill("0001_a", "orders", move |mut item: Item| {
             let pk = item.text("pk")?.to_owned();
             if met.lock().unwrap().insert(pk.clone()) {
-                let endpoint = endpoint.clone();
-                std::thread::spawn(move || write_meanwhile(&endpoint, &pk)).join().unwrap();
+                let engine = engine.clone();
+                std::thread::spawn(move || write_meanwhile(&engine, &pk)).join().unwrap();
             }
             let doubled = item.number("n")?.parse::<u64>()? + 100;
             item.set_number("n", doubled % 200);

@@ -12,7 +12,7 @@ use tablewright::{Migration, MigrationError};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{self, Answer, Stack, client, deliver, properties, sample, table};
+use crate::support::{self, Answer, Stack, deliver, properties, sample, table};
 
 const TIME: Duration = Duration::from_mins(1);
 
@@ -65,7 +65,7 @@ async fn an_unknown_request_type_is_answered() {
 async fn an_unreachable_dynamodb_is_answered_with_its_address_in_doubt() {
     let stack = Stack::start().await;
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let nowhere = Dynamo::new(client(&format!("http://{free}")));
+    let nowhere = Dynamo::new(stack.engine.client_at(&format!("http://{free}")));
     let answer = stack.create(&support::function(nowhere, vec![]), &properties(&[])).await;
     answer.expect_failure(&[
         "DynamoDB could not be reached for UpdateItem on tablewright-ledger",
@@ -83,7 +83,7 @@ async fn a_denied_request_is_answered_with_the_action_and_the_table() {
     });
     let template = ResponseTemplate::new(400).set_body_json(denied);
     Mock::given(any()).respond_with(template).mount(&denying).await;
-    let function = support::function(Dynamo::new(client(&denying.uri())), vec![]);
+    let function = support::function(Dynamo::new(stack.engine.client_at(&denying.uri())), vec![]);
     stack.create(&function, &properties(&[])).await.expect_failure(&[
         "dynamodb:UpdateItem on tablewright-ledger is denied to this function's role",
         "is not authorized",

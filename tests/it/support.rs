@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use tablewright::answer::Sender;
@@ -19,6 +18,8 @@ use tablewright::{Migration, Migrator};
 use wiremock::matchers::any;
 use wiremock::{MockServer, ResponseTemplate};
 
+use crate::engine::Engine;
+
 pub(crate) const STACK: &str =
     "arn:aws:cloudformation:eu-west-1:111122223333:stack/Shop/6f1d2c80-8c1e-11f0-9b5a-0a58a9feac02";
 pub(crate) const SCOPE: &str = "6f1d2c80-8c1e-11f0-9b5a-0a58a9feac02/Data";
@@ -29,7 +30,7 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 /// One stack: an engine of its own and the receiver of its answers.
 pub(crate) struct Stack {
     pub(crate) client: Client,
-    pub(crate) endpoint: String,
+    pub(crate) engine: Engine,
     pub(crate) receiver: MockServer,
 }
 
@@ -75,14 +76,14 @@ impl Stack {
 
     pub(crate) fn with_receiver(receiver: MockServer) -> Self {
         crate::logs::collect();
-        let endpoint = start_engine();
-        Self { client: client(&endpoint), endpoint, receiver }
+        let engine = Engine::start();
+        Self { client: engine.client(), engine, receiver }
     }
 
     /// A function with these migrations.
     pub(crate) fn function(&self, migrations: Vec<Migration>) -> Handler {
         // Not the client of the test: connections end with the runtime that opened them.
-        function(Dynamo::new(client(&self.endpoint)), migrations)
+        function(Dynamo::new(self.engine.client()), migrations)
     }
 
     /// An event with ids of its own.
@@ -214,21 +215,6 @@ pub(crate) fn function(dynamo: Dynamo, migrations: Vec<Migration>) -> Handler {
     Handler::new(dynamo, migrator, AllowedHosts::parse("127.0.0.1"), Sender::new().unwrap())
 }
 
-/// Starts an engine on a thread of its own, so that it answers whatever the test's own runtime is doing.
-fn start_engine() -> String {
-    let (sender, endpoint) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            sender.send(format!("http://{}", listener.local_addr().unwrap())).unwrap();
-            let database = dynoxide::Database::memory().unwrap();
-            dynoxide::server::serve_on(listener, database).await;
-        });
-    });
-    endpoint.recv().unwrap()
-}
-
 /// Delivers an event once.
 pub(crate) async fn deliver(
     function: &Handler,
@@ -242,18 +228,6 @@ pub(crate) async fn deliver(
         log_stream: String::new(),
     };
     function.handle(event.clone(), invocation).await
-}
-
-pub(crate) fn client(endpoint: &str) -> Client {
-    Client::from_conf(config(endpoint).build())
-}
-
-pub(crate) fn config(endpoint: &str) -> aws_sdk_dynamodb::config::Builder {
-    aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(endpoint)
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "test"))
 }
 
 pub(crate) fn text(value: &str) -> AttributeValue {
