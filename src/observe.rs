@@ -202,6 +202,22 @@ pub async fn table(
     Ok(Some(live))
 }
 
+/// All tags of a table; `None` where the engine keeps none.
+///
+/// # Errors
+/// What DynamoDB refuses.
+pub(crate) async fn tags(
+    dynamo: &Dynamo,
+    name: &str,
+    arn: &str,
+) -> Result<Option<BTreeMap<String, String>>, dynamo::Error> {
+    match patiently(|| dynamo.tags(name, arn)).await {
+        Ok(tags) => Ok(Some(tags)),
+        Err(error) if error.class == Class::Unsupported => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 impl LiveTable {
     /// Takes the report of a feature, or notes that the engine does not have it.
     fn supported<T>(

@@ -11,7 +11,7 @@ use crate::ledger::rows::{MigrationRow, Origin, TableRow, entry};
 use crate::ledger::state::{Event, State};
 use crate::ledger::{Detail, Lease, RowWrite};
 use crate::migrator::compare_ids;
-use crate::observe::CREATED_BY_TAG;
+use crate::observe::{self, CREATED_BY_TAG};
 
 /// What was taken back and what was not.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -134,7 +134,7 @@ async fn take_back_table(
     deadline: Deadline,
 ) -> Result<Fate, Interrupt> {
     lease.confirm().await?;
-    let fate = delete_if_empty(dynamo, &row.name, &row.run, deadline).await?;
+    let fate = delete_if_empty(dynamo, row, deadline).await?;
     if fate != Fate::InUse {
         lease.write(vec![RowWrite::Delete(entry::table(&row.name))]).await?;
     }
@@ -171,7 +171,7 @@ pub(crate) async fn take_back_late_table(run: &Run, row: &TableRow, deadline: De
     if snapshot.tables.get(name).is_some_and(|known| known.table_id == row.table_id) {
         return;
     }
-    match delete_if_empty(&run.dynamo, name, &row.run, deadline).await {
+    match delete_if_empty(&run.dynamo, row, deadline).await {
         Ok(Fate::Gone) => tracing::warn!(table = name, "made too late, taken back"),
         Ok(_) => tracing::error!(table = name, "made too late, and in use: it stays"),
         Err(error) => {
@@ -191,18 +191,22 @@ enum Fate {
     NotOurs,
 }
 
-/// Deletes a table that says that this run made it, if it is still empty.
+/// Deletes a table that says that the run of its row made it, if it is still empty. On an engine without tags, the row
+/// has to do.
 async fn delete_if_empty(
     dynamo: &Dynamo,
-    name: &str,
-    run: &str,
+    row: &TableRow,
     deadline: Deadline,
 ) -> Result<Fate, Interrupt> {
+    let name = &row.name;
     let Some(found) = patiently(|| dynamo.describe_table(name)).await? else {
         return Ok(Fate::Gone);
     };
-    let tags = patiently(|| dynamo.tags(name, &found.arn)).await?;
-    if tags.get(CREATED_BY_TAG).map(String::as_str) != Some(run) {
+    let is_ours = match observe::tags(dynamo, name, &found.arn).await? {
+        Some(tags) => tags.get(CREATED_BY_TAG) == Some(&row.run),
+        None => row.is_intent() || row.table_id == found.id,
+    };
+    if !is_ours {
         return Ok(Fate::NotOurs);
     }
     if !patiently(|| dynamo.is_empty(name)).await? {

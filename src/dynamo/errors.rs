@@ -68,6 +68,7 @@ const RULES: &[(&str, &str, Class)] = &[
     ("ValidationException", "Attempting to create an index which already exists", Class::Satisfied),
     // Every UpdateTable sent here carries a change, so this answer means that the engine overlooked it.
     ("ValidationException", "At least one of", Class::Unsupported),
+    ("ValidationException", "Nothing to update", Class::Unsupported),
     ("ValidationException", "", Class::Permanent),
     ("UnknownOperationException", "", Class::Unsupported),
     ("NotImplemented", "", Class::Unsupported),

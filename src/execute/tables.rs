@@ -140,8 +140,9 @@ async fn create(
                 wait.on(&found.unsettled.join(", ")).await?;
             }
             Some(found) => {
-                let tags = patiently(|| run.dynamo.tags(name, &found.arn)).await?;
-                if tags.get(CREATED_BY_TAG) != Some(&row.run) {
+                let tags = observe::tags(&run.dynamo, name, &found.arn).await?;
+                // Without tags nothing contradicts the intent that is on record.
+                if tags.is_some_and(|tags| tags.get(CREATED_BY_TAG) != Some(&row.run)) {
                     return Err(Interrupt::Failed(format!(
                         "table {name} was made by somebody else while this deploy was running"
                     )));
@@ -190,7 +191,11 @@ async fn adopt(run: &Run, name: &str) -> Result<(), Interrupt> {
     };
     write_row(run, &row).await?;
     let tags = own_tags(run);
-    Ok(patiently(|| run.dynamo.tag(name, &found.arn, &tags)).await?)
+    match patiently(|| run.dynamo.tag(name, &found.arn, &tags)).await {
+        // Then the ledger row alone names the owner.
+        Err(error) if error.class == Class::Unsupported => Ok(()),
+        result => Ok(result?),
+    }
 }
 
 async fn release(run: &Run, ledger: &Snapshot, name: &str) -> Result<(), Interrupt> {

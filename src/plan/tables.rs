@@ -147,12 +147,13 @@ fn ownership(
              migrations can name it without a declaration"
         ));
     }
-    let tagged_ours =
-        tag(OWNER_TAG) == Some(input.scope) || live.unsupported.contains(&Feature::Tags);
+    let is_untagged = live.unsupported.contains(&Feature::Tags);
+    let tagged_ours = tag(OWNER_TAG) == Some(input.scope) || is_untagged;
     if let Some(row) = row {
         // While a table is being made its tags cannot be read.
         let is_being_made = live.tags.is_empty() && !live.description.unsettled.is_empty();
-        if row.is_intent() && (is_being_made || tag(CREATED_BY_TAG) == Some(row.run.as_str())) {
+        let says_so = tag(CREATED_BY_TAG) == Some(row.run.as_str()) || is_untagged;
+        if row.is_intent() && (is_being_made || says_so) {
             return Ok(Ownership::LostCreate);
         }
         if row.table_id == live.description.id && tagged_ours {

@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
 
+/// Access key of the embedded engine, which takes any.
+const EMBEDDED: &str = "local";
+
 /// A database of one test's own; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
@@ -43,7 +46,7 @@ impl Engine {
                 dynoxide::server::serve_on(listener, database).await;
             });
         });
-        Self { url: url.recv().unwrap(), access_key: "local".to_owned() }
+        Self { url: url.recv().unwrap(), access_key: EMBEDDED.to_owned() }
     }
 
     /// One server for all tests: it keeps a database for each access key.
@@ -53,6 +56,33 @@ impl Engine {
         let port = SERVER.get_or_init(DynamoDbLocal::start).port;
         let database = DATABASES.fetch_add(1, Ordering::Relaxed);
         Self { url: format!("http://127.0.0.1:{port}"), access_key: format!("database{database}") }
+    }
+
+    /// Whether this engine has neither tags nor a `TableId`, so that a test of them has to be left out.
+    pub(crate) fn lacks_identity(&self) -> bool {
+        if self.is_dynamodb_local() {
+            println!("left out: DynamoDB Local has no tags and no TableId");
+        }
+        self.is_dynamodb_local()
+    }
+
+    /// Whether this engine takes on-demand limits and does not keep them.
+    pub(crate) fn lacks_on_demand_limits(&self) -> bool {
+        self.is_dynamodb_local()
+    }
+
+    fn is_dynamodb_local(&self) -> bool {
+        self.access_key != EMBEDDED
+    }
+
+    /// What this engine makes of the settings of a table in one line.
+    pub(crate) fn reports(&self, shown: &str) -> String {
+        if self.is_dynamodb_local() {
+            shown.replace(" tag=b", "")
+        } else {
+            // It does not keep the throughput that an index gets with a switch of the billing mode.
+            shown.replace(" by_a:5/1", " by_a")
+        }
     }
 
     pub(crate) fn config(&self) -> Builder {

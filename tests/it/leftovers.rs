@@ -35,6 +35,9 @@ async fn begun() -> (Stack, Value) {
 #[tokio::test]
 async fn a_table_that_somebody_made_meanwhile_is_not_taken_back() {
     let (stack, event) = begun().await;
+    if stack.engine.lacks_identity() {
+        return;
+    }
     let intent =
         [("name", text("orders")), ("origin", text("created")), ("run", text(&run_of(&event)))];
     leave(&stack, "table#orders", item(intent)).await;
@@ -51,6 +54,9 @@ async fn a_table_that_somebody_made_meanwhile_is_not_taken_back() {
 #[tokio::test]
 async fn a_create_whose_response_was_lost_is_recognised() {
     let (stack, event) = begun().await;
+    if stack.engine.lacks_identity() {
+        return;
+    }
     let intent = [("name", text("orders")), ("origin", text("created")), ("run", text("earlier"))];
     leave(&stack, "table#orders", item(intent)).await;
     let tags = [("tablewright:owner", SCOPE), ("tablewright:created-by", "earlier")];
