@@ -12,3 +12,4 @@ mod migrations;
 mod planner;
 mod protocol;
 mod rollbacks;
+mod strict;
