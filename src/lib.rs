@@ -52,6 +52,9 @@ pub mod clock;
 pub mod deadline;
 pub mod interrupt;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 pub use self::backfill::Counts;
 pub use self::item::{Change, Item};
 pub use self::lambda::run;

@@ -13,3 +13,4 @@ mod migrations;
 mod planner;
 mod protocol;
 mod rollbacks;
+mod strict;

@@ -1,0 +1,461 @@
+//! A strict DynamoDB for tests: everything that AWS's control plane enforces and no emulator does.
+//!
+//! An emulator makes a table at once, takes two indexes in one call and forgets that a stream was on. A migration
+//! or a deploy that passes its tests there can fail on AWS. [`ControlPlane`] decorates an embedded engine, which
+//! holds the items, with what AWS does:
+//!
+//! - **States take time**, as measured ([`Durations`]): a table is `CREATING`, a new index is given its resources, then
+//!   backfilled for minutes while the table is `ACTIVE`.
+//! - **One change a call**: `UpdateTable` refuses nearly every pair of changes, and whatever collides with what is
+//!   in flight, in AWS's words.
+//! - **Quotas and cooldowns** ([`Quotas`]): decreases of throughput, changes of key, class and expiry, indexes of a
+//!   table, changes of an account.
+//! - **Reads lag**: a new table is not found at first, tags are those from before, answers tell the old values.
+//! - **What emulators lack**: backups with the data and restores from them, point-in-time recovery, warm throughput,
+//!   encryption keys.
+//! - **Faults on purpose** ([`Fault`]): throttling, lost answers, unprocessed items, latency.
+//!
+//! # In process
+//!
+//! [`ControlPlane::client`] is an SDK client without sockets. Under tokio's paused time the waits of a deploy take
+//! none, since tokio moves its clock on whenever all tasks wait. For that, tokio needs its feature `test-util`.
+//!
+//! ```
+//! # use aws_sdk_dynamodb::types::*;
+//! use std::time::Duration;
+//!
+//! use tablewright::testing::ControlPlane;
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+//! # runtime.block_on(async {
+//! let plane = ControlPlane::new();
+//! let client = plane.client();
+//! let key = KeySchemaElement::builder().attribute_name("pk").key_type(KeyType::Hash).build()?;
+//! let attribute = AttributeDefinition::builder()
+//!     .attribute_name("pk")
+//!     .attribute_type(ScalarAttributeType::S)
+//!     .build()?;
+//! client
+//!     .create_table()
+//!     .table_name("orders")
+//!     .billing_mode(BillingMode::PayPerRequest)
+//!     .key_schema(key)
+//!     .attribute_definitions(attribute)
+//!     .send()
+//!     .await?;
+//!
+//! // AWS is still creating it.
+//! let early = client.scan().table_name("orders").send().await;
+//! assert!(early.unwrap_err().into_service_error().is_resource_not_found_exception());
+//!
+//! tokio::time::sleep(Duration::from_secs(10)).await; // or: plane.advance(Duration::from_secs(10));
+//! client.scan().table_name("orders").send().await?;
+//!
+//! let operations: Vec<_> = plane.calls().into_iter().map(|call| call.operation).collect();
+//! assert_eq!(operations, ["CreateTable", "Scan", "Scan"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Clients of other services get at it by [`ControlPlane::http_client`].
+//!
+//! # Over HTTP
+//!
+//! [`ControlPlane::serve`] listens on a port of this machine for any SDK in any language, without credentials being
+//! checked. Real sockets are outside of tokio's paused time, so let time pass by [`ControlPlane::advance`] or by a
+//! factor, [`Builder::speed`].
+//!
+//! # What it does not do
+//!
+//! Restores to a point in time, exports, imports, vector indexes and multi-region strong consistency. `ItemCount` and
+//! `TableSizeBytes` stay 0: AWS refreshes them every six hours or so. Waits in a runtime of its own, whose time is not
+//! paused, take as long as they take.
+
+mod account;
+mod admission;
+mod backups;
+mod calls;
+mod capacity;
+mod clock;
+mod concerns;
+mod create;
+mod describe;
+mod durations;
+mod engine;
+mod faults;
+mod flights;
+mod items;
+mod kms;
+mod quotas;
+mod recovery;
+mod rejection;
+mod schema;
+mod server;
+mod settings;
+mod table;
+mod tags;
+mod time_to_live;
+mod transport;
+mod update_table;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
+use serde_json::Value;
+
+use self::account::{Account, Service};
+pub use self::calls::{Call, Outcome};
+use self::clock::{Clock, Moment};
+pub use self::durations::Durations;
+use self::engine::Engine;
+pub use self::faults::Fault;
+use self::faults::{Dice, Failure, Faults, Plane, Strike};
+pub use self::kms::KeyState;
+pub use self::quotas::{Quotas, Rate};
+use self::rejection::Rejection;
+pub use self::server::Server;
+use self::transport::InProcess;
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+
+/// A strict DynamoDB of one account in one region; see [the module](self). Clones are the same one.
+#[derive(Debug, Clone)]
+pub struct ControlPlane {
+    clock: Arc<Clock>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    account: Account,
+    faults: Faults,
+    calls: Vec<Call>,
+}
+
+/// An answer on its way.
+#[derive(Debug)]
+struct Served {
+    status: u16,
+    body: String,
+    request_id: String,
+}
+
+/// A connection that a fault broke.
+#[derive(Debug, Clone, Copy)]
+struct Broken;
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection was broken by a fault")
+    }
+}
+
+impl Default for ControlPlane {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ControlPlane {
+    /// Starts with AWS's durations and quotas, empty, in real time.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Starts otherwise.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A client of DynamoDB in process.
+    #[must_use]
+    pub fn client(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::from_conf(self.config().build())
+    }
+
+    /// The configuration of [`client`](Self::client), to be completed: with other retries, with an interceptor.
+    #[must_use]
+    pub fn config(&self) -> aws_sdk_dynamodb::config::Builder {
+        aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.lock().account.region.clone()))
+            .credentials_provider(Credentials::new("strict", "strict", None, None, "tablewright"))
+            .http_client(self.http_client())
+    }
+
+    /// An HTTP client for the configuration of any AWS SDK client: DynamoDB, its streams, KMS.
+    #[must_use]
+    pub fn http_client(&self) -> SharedHttpClient {
+        SharedHttpClient::new(InProcess(self.clone()))
+    }
+
+    /// Listens on a free port of this machine.
+    ///
+    /// # Errors
+    /// Of the operating system.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn serve(&self) -> io::Result<Server> {
+        Server::start(self.clone()).await
+    }
+
+    /// Lets time pass in the plane, for nobody else.
+    pub fn advance(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+
+    /// Adds a fault.
+    pub fn fault(&self, fault: Fault) {
+        self.lock().faults.add(fault);
+    }
+
+    /// Takes all faults away.
+    pub fn clear_faults(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// The calls so far, or since the last [`reset_calls`](Self::reset_calls), in the order in which they were answered.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.lock().calls.clone()
+    }
+
+    /// Empties the log of calls.
+    pub fn reset_calls(&self) {
+        self.lock().calls.clear();
+    }
+
+    /// Makes a KMS key that goes by this alias, or points the alias to a new key. Returns the key's ARN.
+    #[must_use]
+    pub fn add_key(&self, alias: &str, state: KeyState) -> String {
+        self.lock().account.add_key(alias, state)
+    }
+
+    /// Puts tags on a table that only AWS can put there, as `aws:cloudformation:stack-id`; at once, and without a lock.
+    pub fn tag_as_aws(&self, table: &str, tags: &[(&str, &str)]) {
+        if let Some(table) = self.lock().account.tables.get_mut(table) {
+            let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            table.tags.extend(tags);
+        }
+    }
+
+    async fn serve_call(&self, target: &str, body: &[u8]) -> Result<Served, Broken> {
+        let body = String::from_utf8_lossy(body);
+        let Some((service, operation)) = Service::of(target) else {
+            return Ok(self.served(Err(Rejection::unknown_operation())));
+        };
+        let request: Value = serde_json::from_str(&body).unwrap_or_default();
+        let tables = self.tables_of(&request);
+        let plane =
+            if engine::OPERATIONS.contains(&operation) { Plane::Data } else { Plane::Control };
+        let Strike { failure, latency } = self.lock().faults.strike(operation, plane, &tables);
+        if !latency.is_zero() {
+            tokio::time::sleep(self.clock.real(latency)).await;
+        }
+        let result = self.carry_out(service, operation, &body, failure, plane);
+        let outcome = match (&result, failure) {
+            (_, Some(_)) => Outcome::Faulted,
+            (Ok(_), None) => Outcome::Ok,
+            (Err(Rejection { code, message, .. }), None) => {
+                Outcome::Rejected { code: code.clone(), message: message.clone() }
+            }
+        };
+        self.lock().calls.push(Call {
+            operation: operation.to_owned(),
+            table: tables.into_iter().next(),
+            outcome,
+            at: self.clock.now().elapsed(),
+        });
+        match failure {
+            Some(Failure::LostAnswer | Failure::NotSent) => Err(Broken),
+            Some(
+                Failure::Throttled
+                | Failure::InternalError
+                | Failure::Unprocessed
+                | Failure::Latency(_),
+            )
+            | None => Ok(self.served(result)),
+        }
+    }
+
+    fn carry_out(
+        &self,
+        service: Service,
+        operation: &str,
+        body: &str,
+        failure: Option<Failure>,
+        plane: Plane,
+    ) -> Result<String, Rejection> {
+        let call = |body: &str| self.lock().account.call(service, operation, body);
+        match (failure, plane) {
+            (Some(Failure::Throttled), Plane::Control) => {
+                Err(Rejection::throttled("Rate exceeded"))
+            }
+            (Some(Failure::Throttled), Plane::Data) => Err(Rejection::throughput_exceeded()),
+            (Some(Failure::InternalError), _) => {
+                Err(Rejection::internal_error("Internal server error"))
+            }
+            (Some(Failure::NotSent), _) => Ok(String::new()),
+            (Some(Failure::Unprocessed), _) => unprocessed(operation, body, call),
+            (Some(Failure::LostAnswer | Failure::Latency(_)) | None, _) => call(body),
+        }
+    }
+
+    /// Names of the tables that a request is about.
+    fn tables_of(&self, request: &Value) -> Vec<String> {
+        let shared = self.lock();
+        let mut named: Vec<_> =
+            items::targets(request).into_iter().map(|(table, _)| table).collect();
+        for member in ["ResourceArn", "TargetTableName", "BackupArn", "StreamArn"] {
+            named.extend(request[member].as_str().map(str::to_owned));
+        }
+        named.iter().map(|named| shared.account.name_of(named).to_owned()).collect()
+    }
+
+    fn served(&self, result: Result<String, Rejection>) -> Served {
+        let request_id = self.lock().account.dice.uuid();
+        match result {
+            Ok(body) => Served { status: 200, body, request_id },
+            Err(rejection) => {
+                Served { status: rejection.status, body: rejection.body(), request_id }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Has half of a batch carried out, and hands back the rest.
+fn unprocessed(
+    operation: &str,
+    body: &str,
+    call: impl Fn(&str) -> Result<String, Rejection>,
+) -> Result<String, Rejection> {
+    let member = match operation {
+        "BatchWriteItem" => "UnprocessedItems",
+        "BatchGetItem" => "UnprocessedKeys",
+        _ => return call(body),
+    };
+    let request: Value = serde_json::from_str(body).unwrap_or_default();
+    let Some((rest, taken)) = items::halve(&request) else { return call(body) };
+    let is_empty = rest["RequestItems"].as_object().is_none_or(serde_json::Map::is_empty);
+    let answer = if is_empty { "{}".to_owned() } else { call(&rest.to_string())? };
+    let mut answer: Value = serde_json::from_str(&answer).unwrap_or_default();
+    answer[member] = taken;
+    Ok(answer.to_string())
+}
+
+/// What a [`ControlPlane`] is made of.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Builder {
+    region: String,
+    account: String,
+    durations: Durations,
+    quotas: Quotas,
+    speed: f64,
+    seed: u64,
+    date: SystemTime,
+    unseen: u32,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            region: "eu-west-1".to_owned(),
+            account: "111122223333".to_owned(),
+            durations: Durations::default(),
+            quotas: Quotas::default(),
+            speed: 1.0,
+            seed: 0,
+            date: SystemTime::now(),
+            unseen: 1,
+        }
+    }
+}
+
+impl Builder {
+    /// The region; `eu-west-1` by default.
+    pub fn region(mut self, region: &str) -> Self {
+        region.clone_into(&mut self.region);
+        self
+    }
+
+    /// The account's number.
+    pub fn account(mut self, account: &str) -> Self {
+        account.clone_into(&mut self.account);
+        self
+    }
+
+    /// How long changes take.
+    pub fn durations(mut self, durations: Durations) -> Self {
+        self.durations = durations;
+        self
+    }
+
+    /// What is allowed how often.
+    pub fn quotas(mut self, quotas: Quotas) -> Self {
+        self.quotas = quotas;
+        self
+    }
+
+    /// How much faster than tokio's clock the plane's goes; 0 makes it stand still until it is
+    /// [moved on](ControlPlane::advance).
+    pub fn speed(mut self, factor: f64) -> Self {
+        self.speed = factor.max(0.0);
+        self
+    }
+
+    /// What identifiers and chances are drawn from: the same seed, the same run.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The date at the start; the real one by default. Some quotas are counted by days.
+    pub fn starts_at(mut self, date: SystemTime) -> Self {
+        self.date = date;
+        self
+    }
+
+    /// How often `DescribeTable` does not find a new table yet, which AWS documents as possible; once by default.
+    pub fn unseen_reads(mut self, times: u32) -> Self {
+        self.unseen = times;
+        self
+    }
+
+    /// Starts it.
+    #[must_use]
+    pub fn build(self) -> ControlPlane {
+        let clock = Arc::new(Clock::new(self.date, self.speed));
+        let account = Account {
+            id: self.account,
+            region: self.region,
+            clock: clock.clone(),
+            durations: self.durations,
+            quotas: self.quotas,
+            unseen: self.unseen,
+            dice: Dice::new(self.seed),
+            engine: Engine::new(clock.clone()),
+            now: Moment::default(),
+            tables: BTreeMap::new(),
+            backups: BTreeMap::new(),
+            keys: kms::Keys::default(),
+            limiter: quotas::Limiter::default(),
+        };
+        // Faults draw from chances of their own: adding one must not change identifiers.
+        let faults = Faults::new(!self.seed);
+        let shared = Shared { account, faults, calls: Vec::new() };
+        ControlPlane { clock, shared: Arc::new(Mutex::new(shared)) }
+    }
+}

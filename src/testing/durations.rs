@@ -1,0 +1,109 @@
+//! How long each asynchronous change takes.
+
+use std::time::Duration;
+
+/// How long each asynchronous change takes, in plane time.
+///
+/// The defaults are what `aws-controllers-k8s/dynamodb-controller` measured against AWS
+/// (`docs/api-quirks`), on small tables. The same change takes longer on big ones: set
+/// [`index_backfill`](Self::index_backfill) to hours to see what a deploy does then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Durations {
+    /// A table without global indexes is `CREATING`.
+    pub create: Duration,
+    /// A table with global indexes is `CREATING`, and so are they.
+    pub create_with_indexes: Duration,
+    /// A table is `DELETING`.
+    pub delete: Duration,
+    /// The first switch of a table to the other billing mode.
+    pub billing_first: Duration,
+    /// A switch back to a billing mode that the table has had before.
+    pub billing_again: Duration,
+    /// A change of provisioned throughput, of a table or of an index, or of an index's on-demand limits.
+    pub throughput: Duration,
+    /// A new index is given its resources: the table is `UPDATING`, and `Backfilling` is false.
+    pub index_allocation: Duration,
+    /// A new index is filled: the table is `ACTIVE`, and `Backfilling` is true.
+    pub index_backfill: Duration,
+    /// An index is `DELETING`.
+    pub index_delete: Duration,
+    /// A stream is turned on or off.
+    pub stream: Duration,
+    /// A table is encrypted with another key; the table is `ACTIVE` meanwhile.
+    pub encryption: Duration,
+    /// A table class is changed.
+    pub class: Duration,
+    /// Warm throughput is raised for the first time; the table is `ACTIVE` meanwhile.
+    pub warm_throughput: Duration,
+    /// Warm throughput is raised again.
+    pub warm_throughput_again: Duration,
+    /// Expiry is `ENABLING` or `DISABLING`. AWS says that it can take an hour.
+    pub time_to_live: Duration,
+    /// After a table became `ACTIVE`, continuous backups are still being enabled.
+    pub backups_enabling: Duration,
+    /// A backup is `CREATING`.
+    pub backup: Duration,
+    /// A table is restored from a backup.
+    pub restore: Duration,
+    /// Nobody else may write the tags of a table, and the table cannot be deleted.
+    pub tag_lock: Duration,
+    /// Tags read are those from before a write.
+    pub tag_lag: Duration,
+}
+
+impl Durations {
+    /// No change takes any time: each is done when the next call comes in. Rules and quotas stay.
+    #[must_use]
+    pub fn none() -> Self {
+        let none = Duration::ZERO;
+        Self {
+            create: none,
+            create_with_indexes: none,
+            delete: none,
+            billing_first: none,
+            billing_again: none,
+            throughput: none,
+            index_allocation: none,
+            index_backfill: none,
+            index_delete: none,
+            stream: none,
+            encryption: none,
+            class: none,
+            warm_throughput: none,
+            warm_throughput_again: none,
+            time_to_live: none,
+            backups_enabling: none,
+            backup: none,
+            restore: none,
+            tag_lock: none,
+            tag_lag: none,
+        }
+    }
+}
+
+impl Default for Durations {
+    fn default() -> Self {
+        Self {
+            create: Duration::from_secs(6),
+            create_with_indexes: Duration::from_secs(18),
+            delete: Duration::from_secs(5),
+            billing_first: Duration::from_secs(130),
+            billing_again: Duration::from_secs(4),
+            throughput: Duration::from_secs(2),
+            index_allocation: Duration::from_secs(40),
+            index_backfill: Duration::from_secs(500),
+            index_delete: Duration::from_secs(5),
+            stream: Duration::from_secs(5),
+            encryption: Duration::from_secs(22),
+            class: Duration::from_secs(5),
+            warm_throughput: Duration::from_secs(390),
+            warm_throughput_again: Duration::from_secs(2),
+            time_to_live: Duration::from_secs(2),
+            backups_enabling: Duration::from_secs(3),
+            backup: Duration::from_millis(50),
+            restore: Duration::from_secs(190),
+            tag_lock: Duration::from_millis(1700),
+            tag_lag: Duration::from_secs(2),
+        }
+    }
+}
