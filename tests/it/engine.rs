@@ -46,7 +46,12 @@ impl Engine {
                 dynoxide::server::serve_on(listener, database).await;
             });
         });
-        Self { url: url.recv().unwrap(), access_key: EMBEDDED.to_owned() }
+        Self::at(url.recv().unwrap())
+    }
+
+    /// One that is running already.
+    pub(crate) fn at(url: String) -> Self {
+        Self { url, access_key: EMBEDDED.to_owned() }
     }
 
     /// One server for all tests: it keeps a database for each access key.

@@ -175,7 +175,7 @@ async fn the_log_tells_what_became_of_each_call() {
 async fn another_process_sees_the_same_over_http() {
     let plane = ControlPlane::builder().speed(0.0).durations(Durations::default()).build();
     let server = plane.serve().await.unwrap();
-    let client = crate::support::client(&server.endpoint());
+    let client = crate::engine::Engine::at(server.endpoint()).client();
     create(&client, "orders").await;
     client.describe_table().table_name("orders").send().await.unwrap_err();
     assert_eq!(describe(&client, "orders").await.table_status, Some(TableStatus::Creating));
