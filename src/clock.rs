@@ -1,14 +1,20 @@
 //! Wall-clock time as the ledger writes it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 
 /// Milliseconds since the epoch.
 #[must_use]
 pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + ahead();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How far tokio's clock has run ahead of the machine's: not at all, but in tests that pause it.
+fn ahead() -> Duration {
+    let machine = std::time::Instant::now();
+    tokio::time::Instant::now().into_std().saturating_duration_since(machine)
 }
 
 /// Now, in UTC, as `2026-11-23T09:15:00.123Z`.

@@ -98,6 +98,13 @@ impl Handler {
         Self { dynamo, migrator, hosts, sender, workers: Arc::new(Workers::start()) }
     }
 
+    /// Works on the runtime that calls, instead of on threads of its own, so that paused time is paused for the work too.
+    #[cfg(feature = "testing")]
+    pub(crate) fn working_here(mut self) -> Self {
+        self.workers = Arc::new(Workers::Here);
+        self
+    }
+
     /// Handles one event.
     ///
     /// # Guarantees

@@ -93,6 +93,7 @@ mod rejection;
 mod schema;
 mod server;
 mod settings;
+mod stack;
 mod table;
 mod tags;
 mod time_to_live;
@@ -120,6 +121,7 @@ pub use self::kms::KeyState;
 pub use self::quotas::{Quotas, Rate};
 use self::rejection::Rejection;
 pub use self::server::Server;
+pub use self::stack::{Answer, Deployed, Stack};
 use self::transport::InProcess;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";

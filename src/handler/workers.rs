@@ -2,9 +2,15 @@
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// A runtime that ends with its handler, without waiting for what still blocks it.
+/// Where the work of a handler runs.
 #[derive(Debug)]
-pub(super) struct Workers(Option<Runtime>);
+pub(super) enum Workers {
+    /// On a runtime of its own, which ends with its handler, without waiting for what still blocks it.
+    Apart(Option<Runtime>),
+    /// On the runtime of whoever calls, whose time may be paused.
+    #[cfg(feature = "testing")]
+    Here,
+}
 
 impl Workers {
     pub(super) fn start() -> Self {
@@ -13,18 +19,30 @@ impl Workers {
             .thread_name("tablewright-work")
             .enable_all()
             .build();
-        Self(Some(workers.expect("the process can start two threads")))
+        Self::Apart(Some(workers.expect("the process can start two threads")))
     }
 
-    pub(super) fn handle(&self) -> &Handle {
-        self.0.as_ref().expect("it is there until it is dropped").handle()
+    pub(super) fn handle(&self) -> Handle {
+        match self {
+            Self::Apart(runtime) => {
+                runtime.as_ref().expect("it is there until it is dropped").handle().clone()
+            }
+            #[cfg(feature = "testing")]
+            Self::Here => Handle::current(),
+        }
     }
 }
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
+        match self {
+            Self::Apart(runtime) => {
+                if let Some(runtime) = runtime.take() {
+                    runtime.shutdown_background();
+                }
+            }
+            #[cfg(feature = "testing")]
+            Self::Here => {}
         }
     }
 }

@@ -14,3 +14,4 @@ mod planner;
 mod protocol;
 mod rollbacks;
 mod strict;
+mod strict_deploys;

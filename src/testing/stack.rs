@@ -1,0 +1,253 @@
+//! A stack with one resource of ours, without CloudFormation: the requests that it would send, one after another.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::ControlPlane;
+use crate::answer::Sender;
+use crate::deadline::Deadline;
+use crate::dynamo::Dynamo;
+use crate::handler::{Handler, Invocation};
+use crate::migrator::{BuildError, Migrator};
+use crate::request::AllowedHosts;
+
+const HOST: &str = "cloudformation.test";
+/// Longest that Lambda lets an invocation run.
+const INVOCATION: Duration = Duration::from_mins(15);
+
+/// A stack whose one resource a function of ours stands behind.
+///
+/// It sends what CloudFormation sends, in its order: a rollback after an update that failed, a delete after a create
+/// that failed, and in its cleanup phase a delete of the id that an update has replaced. The function is the real one,
+/// in process and on the runtime that calls, so under tokio's paused time a deploy of hours takes none.
+///
+/// ```
+/// use serde_json::json;
+/// use tablewright::testing::{ControlPlane, Stack};
+/// use tablewright::{Change, Migration, Migrator};
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+/// # runtime.block_on(async {
+/// let plane = ControlPlane::new();
+/// let mut stack = Stack::new(&plane);
+/// let properties = json!({
+///     "Tables": [{
+///         "TableName": "orders",
+///         "KeySchema": [{ "AttributeName": "pk", "KeyType": "HASH" }],
+///         "AttributeDefinitions": [{ "AttributeName": "pk", "AttributeType": "S" }],
+///     }],
+/// });
+/// stack.deploy(&properties).await.expect_success();
+///
+/// // … put items with `plane.client()`, then deploy a build with a migration.
+/// let label = Migration::backfill("0001_label", "orders", |mut order| {
+///     order.set_text("label", "new");
+///     Ok(Change::Update(order))
+/// });
+/// stack.build(Migrator::builder().migration(label).build());
+/// let mut with_migrations = properties.clone();
+/// with_migrations["Migrations"] = json!({ "Hash": "1" });
+/// stack.deploy(&with_migrations).await.expect_success();
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Stack {
+    dynamo: Dynamo,
+    migrator: Result<Arc<Migrator>, BuildError>,
+    id: String,
+    held: Option<Held>,
+    requests: u64,
+}
+
+/// The resource as CloudFormation holds it.
+#[derive(Debug, Clone)]
+struct Held {
+    physical_id: String,
+    properties: Value,
+}
+
+/// What came of a deploy.
+#[derive(Debug, Clone)]
+pub struct Deployed {
+    /// The answer to the create or the update.
+    pub answer: Answer,
+    /// The answer to what followed from it: a rollback, or a delete of what was replaced or did not come up.
+    pub after: Option<Answer>,
+}
+
+impl Deployed {
+    /// Asserts that all of it succeeded.
+    ///
+    /// # Panics
+    /// Where something failed, with the reason.
+    #[track_caller]
+    pub fn expect_success(&self) {
+        for answer in std::iter::once(&self.answer).chain(&self.after) {
+            assert!(answer.is_success(), "{}", answer.reason());
+        }
+    }
+}
+
+/// The body that CloudFormation was sent.
+#[derive(Debug, Clone)]
+pub struct Answer(pub Value);
+
+impl Answer {
+    /// Whether it says SUCCESS.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.0["Status"] == "SUCCESS"
+    }
+
+    /// Its reason, or its notices where it says SUCCESS.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        self.0["Reason"].as_str().unwrap_or_default()
+    }
+
+    fn physical_id(&self) -> String {
+        self.0["PhysicalResourceId"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl Stack {
+    /// A stack that was never deployed, whose function has no migrations.
+    #[must_use]
+    pub fn new(plane: &ControlPlane) -> Self {
+        let region = plane.lock().account.region.clone();
+        Self {
+            dynamo: Dynamo::new(plane.client()),
+            migrator: Migrator::builder().build().map(Arc::new),
+            id: format!("arn:aws:cloudformation:{region}:111122223333:stack/Test/6f1d2c80"),
+            held: None,
+            requests: 0,
+        }
+    }
+
+    /// Replaces the function's build: the next request meets these migrations.
+    pub fn build(&mut self, migrator: Result<Migrator, BuildError>) {
+        self.migrator = migrator.map(Arc::new);
+    }
+
+    /// Replaces the function's client, as by one with an interceptor.
+    pub fn connect(&mut self, client: aws_sdk_dynamodb::Client) {
+        self.dynamo = Dynamo::new(client);
+    }
+
+    /// Deploys a declaration; where it fails, CloudFormation takes it back.
+    pub async fn deploy(&mut self, properties: &Value) -> Deployed {
+        let Some(held) = self.held.clone() else {
+            let answer = self.request("Create", None, properties, None).await;
+            if !answer.is_success() {
+                let delete =
+                    self.request("Delete", Some(&answer.physical_id()), properties, None).await;
+                return Deployed { answer, after: Some(delete) };
+            }
+            self.hold(&answer, properties);
+            return Deployed { answer, after: None };
+        };
+        let answer = self.update(&held, properties).await;
+        let after = if !answer.is_success() {
+            Some(self.update_back(&held, properties).await)
+        } else if answer.physical_id() == held.physical_id {
+            None
+        } else {
+            Some(self.request("Delete", Some(&held.physical_id), &held.properties, None).await)
+        };
+        if answer.is_success() {
+            self.hold(&answer, properties);
+        }
+        Deployed { answer, after }
+    }
+
+    /// Deploys a declaration in a stack of which another resource fails once ours has succeeded.
+    pub async fn deploy_and_fail_later(&mut self, properties: &Value) -> Deployed {
+        let Some(held) = self.held.clone() else {
+            let answer = self.request("Create", None, properties, None).await;
+            let id = answer.physical_id();
+            let delete = self.request("Delete", Some(&id), properties, None).await;
+            return Deployed { answer, after: Some(delete) };
+        };
+        let answer = self.update(&held, properties).await;
+        let id = answer.physical_id();
+        let after = if id == held.physical_id {
+            self.update_back(&held, properties).await
+        } else {
+            self.request("Delete", Some(&id), properties, None).await
+        };
+        Deployed { answer, after: Some(after) }
+    }
+
+    /// Deletes the stack; where it was never deployed, nothing is sent.
+    pub async fn destroy(&mut self) -> Option<Answer> {
+        let held = self.held.take()?;
+        Some(self.request("Delete", Some(&held.physical_id), &held.properties, None).await)
+    }
+
+    fn hold(&mut self, answer: &Answer, properties: &Value) {
+        let physical_id = answer.physical_id();
+        self.held = Some(Held { physical_id, properties: properties.clone() });
+    }
+
+    async fn update(&mut self, held: &Held, properties: &Value) -> Answer {
+        let old = Some(&held.properties);
+        self.request("Update", Some(&held.physical_id), properties, old).await
+    }
+
+    async fn update_back(&mut self, held: &Held, properties: &Value) -> Answer {
+        let old = Some(properties);
+        self.request("Update", Some(&held.physical_id), &held.properties, old).await
+    }
+
+    async fn request(
+        &mut self,
+        kind: &str,
+        physical_id: Option<&str>,
+        properties: &Value,
+        old: Option<&Value>,
+    ) -> Answer {
+        self.requests += 1;
+        let number = self.requests;
+        let mut event = json!({
+            "RequestType": kind,
+            "RequestId": format!("request-{number}"),
+            "ResponseURL": format!("http://{HOST}/{number}"),
+            "StackId": self.id,
+            "LogicalResourceId": "Data",
+            "ResourceType": "Custom::DynamoDBTables",
+            "ResourceProperties": properties,
+        });
+        if let Some(id) = physical_id {
+            event["PhysicalResourceId"] = json!(id);
+        }
+        if let Some(old) = old {
+            event["OldResourceProperties"] = old.clone();
+        }
+        self.deliver(event).await
+    }
+
+    /// Has the function handle an event, and takes its answer.
+    async fn deliver(&self, event: Value) -> Answer {
+        let mailbox = Arc::<Mutex<Vec<String>>>::default();
+        let function = Handler::new(
+            self.dynamo.clone(),
+            self.migrator.clone(),
+            AllowedHosts::parse(HOST),
+            Sender::keeping(Arc::clone(&mailbox)),
+        )
+        .working_here();
+        let invocation = Invocation {
+            id: format!("invocation-{}", self.requests),
+            deadline: Deadline::after(INVOCATION),
+            log_stream: String::new(),
+        };
+        let handled = function.handle(event, invocation).await;
+        handled.expect("an answer that is kept in a mailbox gets there");
+        let body = mailbox.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let body = body.expect("every request is answered");
+        Answer(serde_json::from_str(&body).expect("an answer is JSON"))
+    }
+}
