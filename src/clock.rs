@@ -20,7 +20,13 @@ fn ahead() -> Duration {
 /// Now, in UTC, as `2026-11-23T09:15:00.123Z`.
 #[must_use]
 pub fn now() -> String {
-    let moment = DateTime::from_millis(i64::try_from(now_ms()).unwrap_or(i64::MAX));
+    format_ms(now_ms())
+}
+
+/// A moment in milliseconds since the epoch, as [`now`] writes it.
+#[must_use]
+pub fn format_ms(ms: u64) -> String {
+    let moment = DateTime::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
     moment.fmt(DateTimeFormat::DateTime).unwrap_or_default()
 }
 

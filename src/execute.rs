@@ -56,6 +56,8 @@ pub enum Progress {
     },
     /// A quota is spent; calling again goes on when it allows.
     Blocked {
+        /// When it allows, in milliseconds since the epoch.
+        until_ms: u64,
         /// DynamoDB's words.
         reason: String,
     },
@@ -115,7 +117,7 @@ pub async fn advance(run: &Run, budget: Deadline) -> Progress {
     match slice(run, budget).await {
         Ok(report) => Progress::Done(report),
         Err(Interrupt::OutOfTime(reason)) => Progress::Pending { reason },
-        Err(Interrupt::Blocked(reason)) => Progress::Blocked { reason },
+        Err(Interrupt::Blocked { until_ms, reason }) => Progress::Blocked { until_ms, reason },
         Err(Interrupt::Failed(reason)) => Progress::Failed { reason },
         Err(Interrupt::LeaseLost(reason)) => Progress::Superseded { reason },
     }

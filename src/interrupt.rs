@@ -12,7 +12,12 @@ pub enum Interrupt {
     /// The time of this slice is over; running again goes on from here.
     OutOfTime(String),
     /// A quota is spent; running again later goes on from here.
-    Blocked(String),
+    Blocked {
+        /// When the quota allows it, in milliseconds since the epoch.
+        until_ms: u64,
+        /// Which quota, in whose words.
+        reason: String,
+    },
     /// Another request holds the lease now; nothing more may be written.
     LeaseLost(String),
 }
@@ -23,7 +28,7 @@ impl Interrupt {
     pub fn weight(&self) -> u8 {
         match self {
             Self::OutOfTime(_) => 0,
-            Self::Blocked(_) => 1,
+            Self::Blocked { .. } => 1,
             Self::Failed(_) => 2,
             Self::LeaseLost(_) => 3,
         }
@@ -33,7 +38,7 @@ impl Interrupt {
 impl fmt::Display for Interrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(what) | Self::Blocked(what) => f.write_str(what),
+            Self::Failed(what) | Self::Blocked { reason: what, .. } => f.write_str(what),
             Self::OutOfTime(what) => write!(f, "ran out of time: {what}"),
             Self::LeaseLost(what) => write!(f, "stopped: {what}"),
         }
@@ -42,9 +47,9 @@ impl fmt::Display for Interrupt {
 
 impl From<dynamo::Error> for Interrupt {
     fn from(error: dynamo::Error) -> Self {
-        match error.class {
-            dynamo::Class::Blocked => Self::Blocked(error.to_string()),
-            _ => Self::Failed(error.to_string()),
+        match error.blocked_until_ms() {
+            Some(until_ms) => Self::Blocked { until_ms, reason: error.to_string() },
+            None => Self::Failed(error.to_string()),
         }
     }
 }

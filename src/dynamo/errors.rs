@@ -5,8 +5,11 @@
 //! catalogue of `aws-controllers-k8s/dynamodb-controller`, `docs/api-quirks`.
 
 use std::fmt;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+use crate::clock;
 
 /// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +22,8 @@ pub enum Class {
     Busy,
     /// Too many requests; send again more slowly.
     Throttled,
-    /// A quota is spent; nothing helps but time.
-    Blocked,
+    /// A quota is spent; nothing helps but time, this long at most.
+    Blocked(Duration),
     /// The change is already in place, if a fresh read agrees.
     Satisfied,
     /// This engine does not implement the operation or the feature.
@@ -35,6 +38,10 @@ pub enum Class {
     Permanent,
 }
 
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const MONTH: Duration = Duration::from_hours(24 * 30);
+
 /// First match wins; an empty text matches every message of the code.
 const RULES: &[(&str, &str, Class)] = &[
     ("ResourceNotFoundException", "", Class::Missing),
@@ -46,11 +53,13 @@ const RULES: &[(&str, &str, Class)] = &[
     ("ResourceInUseException", "", Class::Busy),
     ("LimitExceededException", "Table tags are being updated", Class::Busy),
     ("LimitExceededException", "Only 1 online index", Class::Busy),
+    ("LimitExceededException", "restore operations can be done simultaneously", Class::Busy),
     ("LimitExceededException", "simultaneous", Class::Throttled),
     ("LimitExceededException", "too many table operations", Class::Throttled),
-    ("LimitExceededException", "decreases are limited", Class::Blocked),
-    ("LimitExceededException", "Encryption mode changes are limited", Class::Blocked),
-    ("LimitExceededException", "Updates to TableClass are limited", Class::Blocked),
+    // Four in a UTC day, then one an hour; changes of key: four in 24 hours, then one in six.
+    ("LimitExceededException", "decreases are limited", Class::Blocked(HOUR)),
+    ("LimitExceededException", "Encryption mode changes are limited", Class::Blocked(DAY)),
+    ("LimitExceededException", "Updates to TableClass are limited", Class::Blocked(MONTH)),
     ("LimitExceededException", "", Class::Permanent),
     ("ThrottlingException", "modified within the previous", Class::Busy),
     ("ThrottlingException", "", Class::Throttled),
@@ -58,13 +67,19 @@ const RULES: &[(&str, &str, Class)] = &[
     ("RequestLimitExceeded", "", Class::Throttled),
     ("ProvisionedThroughputExceededException", "", Class::Throttled),
     ("ContinuousBackupsUnavailableException", "", Class::Busy),
-    ("ValidationException", "Time to live has been modified multiple times", Class::Blocked),
+    ("ValidationException", "Time to live has been modified multiple times", Class::Blocked(HOUR)),
+    ("ValidationException", "it has acted as a source region", Class::Blocked(DAY)),
     ("ValidationException", "Cannot describe time to live while", Class::Busy),
+    ("ValidationException", "is not in a valid state to", Class::Busy),
+    ("ValidationException", "while replica server-side encryption", Class::Busy),
+    ("ValidationException", "of replica is not allowed while", Class::Busy),
     ("ValidationException", "will not change", Class::Satisfied),
     ("ValidationException", "Table is already encrypted", Class::Satisfied),
     ("ValidationException", "Table already has an enabled stream", Class::Satisfied),
     ("ValidationException", "Table has no stream to disable", Class::Satisfied),
     ("ValidationException", "TimeToLive is already", Class::Satisfied),
+    ("ValidationException", "Precision is already set", Class::Satisfied),
+    ("ValidationException", "decreasing WarmThroughput is not supported", Class::Satisfied),
     ("ValidationException", "Attempting to create an index which already exists", Class::Satisfied),
     // Every UpdateTable sent here carries a change, so this answer means that the engine overlooked it.
     ("ValidationException", "At least one of", Class::Unsupported),
@@ -128,6 +143,19 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(self.class, Class::Busy | Class::Throttled | Class::Internal)
     }
+
+    /// When a spent quota allows the next change, in milliseconds since the epoch: as DynamoDB says, or else the latest.
+    #[must_use]
+    pub fn blocked_until_ms(&self) -> Option<u64> {
+        let Class::Blocked(longest) = self.class else { return None };
+        let latest = || clock::now_ms() + u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+        // The window of the quota is named first, the next change last.
+        let named = self.message.split_whitespace().filter_map(|word| {
+            let moment = word.trim_end_matches(['.', ',', 'Z']);
+            clock::parse_ms(&format!("{moment}Z"))
+        });
+        Some(named.last().unwrap_or_else(latest))
+    }
 }
 
 impl std::error::Error for Error {}
@@ -145,9 +173,10 @@ impl fmt::Display for Error {
                 "DynamoDB could not be reached for {action} on {resource}: {message}; \
                  check the endpoint, the VPC route and the security group"
             ),
-            Class::Blocked => write!(
+            Class::Blocked(_) => write!(
                 f,
-                "{action} on {resource} is blocked by a quota: {message}; deploy again when it allows"
+                "{action} on {resource} is blocked by a quota until {}: {message}; deploy again then",
+                self.blocked_until_ms().map(clock::format_ms).unwrap_or_default()
             ),
             _ => write!(f, "{action} on {resource} failed: {message}"),
         }
@@ -174,31 +203,102 @@ mod tests {
 
     #[test]
     fn the_message_decides_where_one_code_means_many_things() {
+        let in_use = "ResourceInUseException";
+        let limit = "LimitExceededException";
+        let invalid = "ValidationException";
         for (code, message, class) in [
-            ("ResourceInUseException", "Table already exists: orders", Class::Exists),
+            (in_use, "Table already exists: orders", Class::Exists),
+            (in_use, "Attempt to change a resource which is still in use", Class::Busy),
+            (in_use, "The resource which you are attempting to change is in use.", Class::Busy),
+            (limit, "Subscriber limit exceeded: Table tags are being updated: orders", Class::Busy),
             (
-                "ResourceInUseException",
-                "Attempt to change a resource which is still in use",
-                Class::Busy,
-            ),
-            (
-                "LimitExceededException",
+                limit,
                 "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table",
                 Class::Busy,
             ),
+            (limit, "Too many operations are in progress simultaneously", Class::Throttled),
             (
-                "LimitExceededException",
+                limit,
                 "Subscriber limit exceeded: Provisioned throughput decreases are limited within a given UTC day",
-                Class::Blocked,
+                Class::Blocked(HOUR),
             ),
-            ("LimitExceededException", "per-table limit of 20", Class::Permanent),
-            ("ValidationException", "TimeToLive is already disabled", Class::Satisfied),
-            ("ValidationException", "One or more parameter values were invalid", Class::Permanent),
-            ("UnknownOperationException", "", Class::Unsupported),
+            (limit, "Encryption mode changes are limited in the 24h window", Class::Blocked(DAY)),
+            (
+                limit,
+                "Limit exceeded for replica in us-east-1. Updates to TableClass are limited to 2 times in 30 day(s)",
+                Class::Blocked(MONTH),
+            ),
+            (limit, "per-table limit of 20", Class::Permanent),
+            (
+                limit,
+                "This request would have caused the limit to be exceeded for the account",
+                Class::Permanent,
+            ),
             ("ThrottlingException", "Rate exceeded", Class::Throttled),
+            (
+                "ThrottlingException",
+                "The rate of control plane requests made by this account is too high",
+                Class::Throttled,
+            ),
+            (
+                "ThrottlingException",
+                "Deletion protection setting for table orders modified within the previous 15000 milliseconds. \
+                 Please try again after 2026-10-08T23:07:38.207",
+                Class::Busy,
+            ),
+            (
+                invalid,
+                "Time to live has been modified multiple times within a fixed interval",
+                Class::Blocked(HOUR),
+            ),
+            (
+                invalid,
+                "Replica cannot be deleted because it has acted as a source region for new replica(s)",
+                Class::Blocked(DAY),
+            ),
+            (invalid, "Cannot describe time to live while table is being created", Class::Busy),
+            (
+                invalid,
+                "Table or Index is not in a valid state to update Key Access Insights",
+                Class::Busy,
+            ),
+            (
+                invalid,
+                "Table is not in a valid state to enable Kinesis Streaming Destination",
+                Class::Busy,
+            ),
+            (invalid, "Create/Update/Delete of replica is not allowed while", Class::Busy),
+            (invalid, "TimeToLive is already disabled", Class::Satisfied),
+            (invalid, "The provisioned throughput for the table will not change", Class::Satisfied),
+            // They speak of a state and mean the combination of two changes in one request.
+            (invalid, "You cannot update stream while updating table IOPS", Class::Permanent),
+            (invalid, "Resource cannot be deleted as it is currently protected", Class::Permanent),
+            (invalid, "One or more parameter values were invalid", Class::Permanent),
+            ("ContinuousBackupsUnavailableException", "Backups are being enabled", Class::Busy),
+            ("UnknownOperationException", "", Class::Unsupported),
             ("SomethingNew", "nobody has seen", Class::Permanent),
         ] {
             assert_eq!(classify(code, message), class, "{code}: {message}");
         }
+    }
+
+    #[test]
+    fn a_spent_quota_says_when_it_allows_the_next_change() {
+        let blocked = |message: &str| {
+            let error = Error {
+                action: "UpdateTable",
+                resource: "orders".to_owned(),
+                class: Class::Blocked(HOUR),
+                message: message.to_owned(),
+            };
+            error.blocked_until_ms().unwrap()
+        };
+        let said = blocked(
+            "Encryption mode changes are limited in the 24h window ending at 2026-11-24T18:00:00.000Z. \
+             Next changes can be made at 2026-11-24T19:31:09.090Z.",
+        );
+        assert_eq!(clock::format_ms(said), "2026-11-24T19:31:09.09Z");
+        let from_now = blocked("Time to live has been modified multiple times") - clock::now_ms();
+        assert!((3_590_000..=3_600_000).contains(&from_now), "{from_now}");
     }
 }

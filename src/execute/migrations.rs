@@ -88,7 +88,7 @@ async fn apply(
             run.lease.record(&row, Event::Pause, Detail::default()).await?;
             Err(Interrupt::OutOfTime(format!("migration {id} {progress}")))
         }
-        Err(Interrupt::Failed(error) | Interrupt::Blocked(error)) => {
+        Err(Interrupt::Failed(error) | Interrupt::Blocked { reason: error, .. }) => {
             tracing::error!(error, "migration failed");
             let detail = Detail { error: Some(&error), ..Detail::default() };
             run.lease.record(&row, Event::Fail, detail).await?;

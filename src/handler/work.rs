@@ -158,7 +158,7 @@ impl Work {
             Progress::Superseded { reason } => Verdict::failed(format!("stopped: {reason}")),
             // There is nothing left to lose on the way back, and failing it would block the stack.
             Progress::Pending { reason }
-            | Progress::Blocked { reason }
+            | Progress::Blocked { reason, .. }
             | Progress::Failed { reason }
                 if mode == Mode::Superset =>
             {
@@ -167,7 +167,7 @@ impl Work {
                 self.success(&report)
             }
             // A stack whose creation fails is deleted, and the next one is another: nobody would go on from here.
-            Progress::Pending { reason } | Progress::Blocked { reason }
+            Progress::Pending { reason } | Progress::Blocked { reason, .. }
                 if self.envelope.kind == RequestKind::Create =>
             {
                 failure(&run, reason, times.undo).await
@@ -175,7 +175,7 @@ impl Work {
             Progress::Pending { reason } => Verdict::failed(format!(
                 "stopped at a safe point for lack of time: {reason}. Deploy again to go on from there"
             )),
-            Progress::Blocked { reason } => Verdict::failed(reason),
+            Progress::Blocked { reason, .. } => Verdict::failed(reason),
             Progress::Failed { reason } => failure(&run, reason, times.undo).await,
         };
         self.end(&run.lease, &verdict).await;
