@@ -25,6 +25,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(TOOLS)/bin:$(PATH)
 CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION).stamp
 PYTHON_TOOLS := $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION)-zig-$(ZIG_VERSION).stamp
 NODE_TOOLS := infra/node_modules/.package-lock.json
+DYNAMODB_LOCAL := $(TOOLS)/dynamodb-local/installed
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 LAMBDA_DIR := target/lambda
@@ -32,7 +33,7 @@ E2E_FUNCTION_DIR := .e2e/function
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "%-20s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: tools
 tools: $(PYTHON_TOOLS) $(NODE_TOOLS) ## Install cargo-lambda, zig, the local cloud and the CDK here
@@ -44,6 +45,13 @@ demo: $(PYTHON_TOOLS) ## Show the whole life of a stack, from create to delete, 
 .PHONY: test
 test: ## Run the unit, integration and documentation tests
 	cargo test
+
+.PHONY: dynamodb-local
+dynamodb-local: $(DYNAMODB_LOCAL) ## Install AWS's own DynamoDB Local here (needs Maven, and Java 17 or later)
+
+.PHONY: test-dynamodb-local
+test-dynamodb-local: $(DYNAMODB_LOCAL) ## Run the integration tests on DynamoDB Local
+	TABLEWRIGHT_ENGINE=dynamodb-local cargo test --test it
 
 .PHONY: check
 check: ## Check format, lints, documentation and dependencies, the quickest first
@@ -111,6 +119,12 @@ clean: ## Remove what the other targets made, the tools excepted
 # Unoptimised: it compiles much faster so, and a check takes two seconds all the same.
 $(CARGO_DENY):
 	cargo install --locked --debug --root "$(TOOLS)" "cargo-deny@$(CARGO_DENY_VERSION)"
+	touch "$@"
+
+$(DYNAMODB_LOCAL): tests/dynamodb-local/pom.xml
+	rm -rf "$(@D)"
+	mvn --quiet --batch-mode --file "$<" dependency:copy-dependencies \
+		-DoutputDirectory="$(CURDIR)/$(@D)"
 	touch "$@"
 
 $(PYTHON_TOOLS): tests/e2e/requirements.txt
