@@ -19,7 +19,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, TryFutureExt};
 
 pub(crate) use self::errors::chain;
-pub use self::errors::{Class, Error};
+pub use self::errors::{Class, Error, classify};
 use crate::schema::{
     AttributeType, Capacity, Encryption, Index, Limits, Recovery, Stream, Table, TableClass,
     Throughput, TimeToLive,

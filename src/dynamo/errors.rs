@@ -101,7 +101,7 @@ const RULES: &[(&str, &str, Class)] = &[
 
 /// Classifies an error by its code and message.
 #[must_use]
-pub(super) fn classify(code: &str, message: &str) -> Class {
+pub fn classify(code: &str, message: &str) -> Class {
     let rule = RULES.iter().find(|(rule, text, _)| *rule == code && message.contains(text));
     rule.map_or(Class::Permanent, |(_, _, class)| *class)
 }

@@ -30,7 +30,7 @@ const POLL_LAST: Duration = Duration::from_secs(5);
 
 /// Runs the plans of tables side by side; returns what a person should know.
 ///
-/// A failing table stops the others at their next step, not in the middle of one; all have stopped when this returns.
+/// All have stopped when this returns.
 pub(super) async fn run_all(
     run: &Run,
     ledger: &Snapshot,
@@ -58,7 +58,8 @@ pub(super) async fn run_all(
     }
 }
 
-/// Runs the plan of one table; an error stops the others at their next step.
+/// Runs the plan of one table; a failure stops the others at their next step. A spent quota or lack of time does not:
+/// what others get done now need not be done by the next deploy.
 async fn run_until(
     run: &Run,
     ledger: &Snapshot,
@@ -67,7 +68,7 @@ async fn run_until(
     deadline: Deadline,
 ) -> Result<Vec<String>, Interrupt> {
     let outcome = run_one(run, ledger, plan, halt, deadline).await;
-    if outcome.is_err() {
+    if let Err(Interrupt::Failed(_) | Interrupt::LeaseLost(_)) = outcome {
         halt.store(true, Ordering::Relaxed);
     }
     outcome

@@ -13,5 +13,5 @@ mod migrations;
 mod planner;
 mod protocol;
 mod rollbacks;
+mod sequencing;
 mod strict;
-mod strict_deploys;
