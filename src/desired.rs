@@ -1,6 +1,9 @@
 //! Stage two, the declared side: resource properties to the desired state, or every problem in one list.
 
+mod capacity;
+mod indexes;
 mod reader;
+mod settings;
 mod table;
 
 use std::fmt;

@@ -22,6 +22,7 @@ use crate::migrator::Migrator;
 use crate::observe::{self, Observed};
 use crate::plan::{self, Input, Mode, TablePlan};
 use crate::schema::Table;
+use crate::services::Services;
 
 /// One request's work, from its first slice to its last.
 #[derive(Clone)]
@@ -36,8 +37,8 @@ pub struct Run {
     pub migrator: Arc<Migrator>,
     /// How far it may go.
     pub mode: Mode,
-    /// DynamoDB.
-    pub dynamo: Dynamo,
+    /// Where requests go.
+    pub services: Services,
     /// The right to write.
     pub lease: Lease,
     /// What is done so far, for whoever has to answer when the work cannot.
@@ -126,7 +127,7 @@ pub async fn advance(run: &Run, budget: Deadline) -> Progress {
 async fn slice(run: &Run, budget: Deadline) -> Result<Report, Interrupt> {
     let specs = run.migrator.specs();
     let ledger = run.lease.ledger();
-    let observed = observe::observe(&run.dynamo, ledger, &run.desired, &specs).await?;
+    let observed = observe::observe(&run.services, ledger, &run.desired, &specs).await?;
     let plan = plan::plan(&Input {
         desired: &run.desired,
         specs: &specs,
@@ -206,7 +207,7 @@ async fn report(
     for declared in &run.desired.tables {
         let name = &declared.table.name;
         let description = if changed.contains(&name.as_str()) {
-            patiently(|| run.dynamo.describe_table(name)).await?
+            patiently(|| run.services.dynamo.describe_table(name)).await?
         } else {
             observed.tables.get(name).map(|live| live.description.clone())
         };
@@ -261,8 +262,7 @@ async fn commit(run: &Run, after: &Snapshot, removals: &[TablePlan]) -> Result<(
             if let Some(last) = row.last_declaration()
                 && removals.iter().any(|plan| plan.table == table.name)
             {
-                table.stream = table.stream.or(last.stream);
-                table.time_to_live = table.time_to_live.or(last.time_to_live);
+                table = plan::unfinished(&table, &last);
             }
             let declaration = serde_json::to_string(&table)
                 .map_err(|error| Interrupt::Failed(format!("ledger: {error}; this is a bug")))?;

@@ -17,17 +17,18 @@ use self::workers::Workers;
 use crate::answer::{Answer, SendError, Sender, Status};
 use crate::deadline::Deadline;
 use crate::desired;
-use crate::dynamo::{self, Dynamo};
+use crate::dynamo;
 use crate::execute::Trail;
 use crate::interrupt::Interrupt;
 use crate::ledger::{Lease, Ledger};
 use crate::migrator::{BuildError, Migrator};
 use crate::request::{AllowedHosts, Envelope, NotARequest};
+use crate::services::Services;
 
 /// Handles custom-resource events; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Handler {
-    dynamo: Dynamo,
+    services: Services,
     migrator: Result<Arc<Migrator>, BuildError>,
     hosts: AllowedHosts,
     sender: Sender,
@@ -90,12 +91,12 @@ impl Handler {
     /// Puts a handler together and starts the threads that work for it. Sends nothing.
     #[must_use]
     pub fn new(
-        dynamo: Dynamo,
+        services: Services,
         migrator: Result<Arc<Migrator>, BuildError>,
         hosts: AllowedHosts,
         sender: Sender,
     ) -> Self {
-        Self { dynamo, migrator, hosts, sender, workers: Arc::new(Workers::start()) }
+        Self { services, migrator, hosts, sender, workers: Arc::new(Workers::start()) }
     }
 
     /// Works on the runtime that calls, instead of on threads of its own, so that paused time is paused for the work too.
@@ -132,9 +133,9 @@ impl Handler {
         invocation: Invocation,
     ) -> Result<(), SendError> {
         tracing::info!(kind = ?envelope.kind, stack = envelope.stack_name(), "request");
-        let before = self.dynamo.requests_sent();
+        let before = self.services.dynamo.requests_sent();
         let ledger_table = desired::ledger_table(&envelope.properties);
-        let ledger = Ledger::new(self.dynamo.clone(), ledger_table, envelope.scope());
+        let ledger = Ledger::new(self.services.dynamo.clone(), ledger_table, envelope.scope());
         let times = Times::of(invocation.deadline);
         let trail = Trail::default();
         let work = Work {
@@ -154,7 +155,7 @@ impl Handler {
             ledger: &ledger,
             deadline: invocation.deadline,
         };
-        let requests = self.dynamo.requests_sent() - before;
+        let requests = self.services.dynamo.requests_sent() - before;
         let answered = if let Verdict::Answer { status, reason, data } = verdict {
             tracing::info!(?status, reason, requests, "finished");
             let mut pointer = format!("(run {run}");

@@ -13,8 +13,10 @@ use crate::answer::Sender;
 use crate::deadline::Deadline;
 use crate::dynamo::Dynamo;
 use crate::handler::{Handler, Invocation};
+use crate::kms::Kms;
 use crate::migrator::{BuildError, Migrator};
 use crate::request::AllowedHosts;
+use crate::services::Services;
 use crate::{clock, logging};
 
 /// Serves a list of migrations as a Lambda function, until Lambda ends the process.
@@ -27,9 +29,9 @@ use crate::{clock, logging};
 pub async fn run(migrator: Result<Migrator, BuildError>) -> Result<(), Error> {
     logging::init();
     let hosts = std::env::var("TABLEWRIGHT_RESPONSE_HOSTS").unwrap_or_default();
-    let dynamo = Dynamo::new(client().await);
+    let services = services().await;
     let handler =
-        Handler::new(dynamo, migrator.map(Arc::new), AllowedHosts::parse(&hosts), Sender::new()?);
+        Handler::new(services, migrator.map(Arc::new), AllowedHosts::parse(&hosts), Sender::new()?);
     let handler = &handler;
     let serve = |event: LambdaEvent<Value>| async move {
         let invocation = Invocation {
@@ -42,8 +44,8 @@ pub async fn run(migrator: Result<Migrator, BuildError>) -> Result<(), Error> {
     lambda_runtime::run(service_fn(serve)).await
 }
 
-/// A client that gives up on a dead connection in seconds: the answer is waiting.
-async fn client() -> aws_sdk_dynamodb::Client {
+/// Clients that give up on a dead connection in seconds: the answer is waiting.
+async fn services() -> Services {
     let retries = RetryConfig::standard()
         .with_max_attempts(4)
         .with_initial_backoff(Duration::from_millis(50))
@@ -57,7 +59,10 @@ async fn client() -> aws_sdk_dynamodb::Client {
         .timeout_config(timeouts)
         .load()
         .await;
-    aws_sdk_dynamodb::Client::new(&config)
+    Services {
+        dynamo: Dynamo::new(aws_sdk_dynamodb::Client::new(&config)),
+        kms: Kms::new(aws_sdk_kms::Client::new(&config)),
+    }
 }
 
 /// Turns Lambda's wall-clock deadline into one of the process's own clock.

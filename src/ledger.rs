@@ -18,7 +18,7 @@ use crate::clock;
 use crate::deadline::Deadline;
 use crate::dynamo::{self, Class, Dynamo, ItemWrite, Status, WireItem, Written, patiently};
 use crate::schema::{
-    AttributeType, Capacity, KeyElement, KeyRole, KeySchema, Limits, Recovery, Table,
+    AttributeType, Capacity, KeyElement, KeyRole, KeySchema, Limits, Recovery, Settings, Table,
 };
 
 /// The ledger of one scope; cheap to clone.
@@ -96,6 +96,7 @@ impl Ledger {
             }
             if !deadline.sleep(pause).await {
                 return Err(dynamo::Error {
+                    service: dynamo::Service::DynamoDb,
                     action: "CreateTable",
                     resource: self.table.clone(),
                     class: Class::Busy,
@@ -267,6 +268,7 @@ impl Ledger {
 
     fn unreadable(&self, error: &serde_dynamo::Error) -> dynamo::Error {
         dynamo::Error {
+            service: dynamo::Service::DynamoDb,
             action: "Query",
             resource: self.table.clone(),
             class: Class::Permanent,
@@ -311,10 +313,9 @@ fn shape(name: &str) -> Table {
         capacity: Capacity::OnDemand(Limits::default()),
         stream: None,
         encryption: None,
+        warm: None,
         class: None,
-        deletion_protection: Some(true),
-        tags: None,
         time_to_live: None,
-        recovery: None,
+        settings: Settings { deletion_protection: Some(true), ..Settings::default() },
     }
 }

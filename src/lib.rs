@@ -43,6 +43,8 @@ pub mod schema;
 
 mod backfill;
 pub mod dynamo;
+pub mod kms;
+pub mod services;
 
 pub mod item;
 pub mod migration;

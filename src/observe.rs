@@ -1,17 +1,22 @@
 //! Stage two, the observed side: what DynamoDB and the ledger report. Reads only.
 
+mod wanted;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
+pub use self::wanted::{Feature, Wanted};
 use crate::desired::{Baseline, Desired};
 use crate::dynamo::{self, Class, Description, Dynamo, Status, patiently};
+use crate::kms::{FoundKey, Kms};
+use crate::ledger::rows::TableRow;
 use crate::ledger::state::State;
 use crate::ledger::{Ledger, Snapshot};
 use crate::migration::Spec;
-use crate::plan::TableStep;
-use crate::schema::{Table, TimeToLive};
+use crate::plan;
+use crate::schema::{Encryption, Settings, Table};
+use crate::services::Services;
 
 /// What the keys of our own tags begin with.
 pub const TAG_PREFIX: &str = "tablewright:";
@@ -30,6 +35,8 @@ const CONCURRENCY: usize = 8;
 pub struct Observed {
     /// Live tables by name: those that are declared and those that migrations name.
     pub tables: BTreeMap<String, LiveTable>,
+    /// Encryption keys that are declared by another name than their ARN, by that name.
+    pub keys: BTreeMap<String, FoundKey>,
     /// The ledger.
     pub ledger: Snapshot,
 }
@@ -55,69 +62,12 @@ impl LiveTable {
     }
 }
 
-/// A feature that an engine may lack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Feature {
-    /// `DescribeTimeToLive`, `UpdateTimeToLive`
-    TimeToLive,
-    /// `DescribeContinuousBackups`, `UpdateContinuousBackups`
-    Recovery,
-    /// `ListTagsOfResource` and its like
-    Tags,
-}
-
-impl fmt::Display for Feature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TimeToLive => "time to live",
-            Self::Recovery => "point-in-time recovery",
-            Self::Tags => "tags",
-        })
-    }
-}
-
-/// Which features of a table to ask for beside its description.
-#[derive(Debug, Clone, Copy, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
-pub struct Wanted {
-    tags: bool,
-    time_to_live: bool,
-    recovery: bool,
-    emptiness: bool,
-}
-
-impl Wanted {
-    /// What has to be asked for to see whether a step is done.
-    #[must_use]
-    pub fn to_check(step: &TableStep) -> Self {
-        Self {
-            tags: matches!(step, TableStep::Tag(_) | TableStep::Untag(_)),
-            time_to_live: matches!(step, TableStep::TimeToLive { .. }),
-            recovery: matches!(step, TableStep::Recovery(_)),
-            emptiness: false,
-        }
-    }
-
-    /// What a declaration manages, and what an earlier one managed and is to be turned off.
-    #[must_use]
-    pub fn by(desired: &Table, last: Option<&Table>) -> Self {
-        let ttl_to_retire =
-            last.is_some_and(|last| matches!(last.time_to_live, Some(TimeToLive::On(_))));
-        Self {
-            tags: true,
-            time_to_live: desired.time_to_live.is_some() || ttl_to_retire,
-            recovery: desired.recovery.is_some(),
-            emptiness: false,
-        }
-    }
-}
-
 /// Observes the ledger, the declared tables and those that migrations name.
 ///
 /// # Errors
 /// What DynamoDB refuses.
 pub async fn observe(
-    dynamo: &Dynamo,
+    services: &Services,
     ledger: &Ledger,
     desired: &Desired,
     specs: &[Spec],
@@ -130,16 +80,27 @@ pub async fn observe(
     }
     for declared in &desired.tables {
         let row = snapshot.tables.get(&declared.table.name);
-        let last = row.and_then(crate::ledger::rows::TableRow::last_declaration);
-        let by = Wanted::by(&declared.table, last.as_ref());
+        let last = row.and_then(TableRow::last_declaration);
+        let by = Wanted::by(&plan::retire(&declared.table, last.as_ref()));
         wanted.insert(&declared.table.name, Wanted { emptiness, ..by });
     }
-    let looks: Vec<_> =
-        wanted.into_iter().map(|(name, wanted)| table(dynamo, name, wanted)).collect();
+    let looks = wanted.iter().map(|(name, wanted)| table(services, name, wanted));
+    let looks: Vec<_> = looks.collect();
     let tables = stream::iter(looks).buffer_unordered(CONCURRENCY).try_collect::<Vec<_>>().await?;
     let by_name = |live: LiveTable| (live.table().name.clone(), live);
     let tables = tables.into_iter().flatten().map(by_name).collect();
-    Ok(Observed { tables, ledger: snapshot })
+    Ok(Observed { tables, keys: keys(&services.kms, desired).await?, ledger: snapshot })
+}
+
+/// Looks up the keys that are declared by another name than their ARN.
+async fn keys(kms: &Kms, desired: &Desired) -> Result<BTreeMap<String, FoundKey>, dynamo::Error> {
+    let declared = desired.tables.iter().filter_map(|declared| declared.table.encryption.as_ref());
+    let names: BTreeSet<&str> = declared.filter_map(Encryption::unresolved).collect();
+    let looks = names
+        .into_iter()
+        .map(|name| async move { Ok((name.to_owned(), patiently(|| kms.find(name)).await?)) });
+    let looks: Vec<_> = looks.collect();
+    stream::iter(looks).buffer_unordered(CONCURRENCY).try_collect().await
 }
 
 /// Whether the planner needs to know if tables are empty: only a scope without history does.
@@ -160,36 +121,26 @@ pub fn has_history(snapshot: &Snapshot) -> bool {
 /// # Errors
 /// What DynamoDB refuses.
 pub async fn table(
-    dynamo: &Dynamo,
+    services: &Services,
     name: &str,
-    wanted: Wanted,
+    wanted: &Wanted,
 ) -> Result<Option<LiveTable>, dynamo::Error> {
-    let Some(mut description) = patiently(|| dynamo.describe_table(name)).await? else {
+    let dynamo = &services.dynamo;
+    let Some(description) = patiently(|| dynamo.describe_table(name)).await? else {
         return Ok(None);
     };
-    let mut live = LiveTable {
-        tags: BTreeMap::new(),
-        empty: None,
-        unsupported: BTreeSet::new(),
-        description: description.clone(),
-    };
-    if description.status != Status::Active {
+    let is_there = description.status == Status::Active;
+    let mut live =
+        LiveTable { description, tags: BTreeMap::new(), empty: None, unsupported: BTreeSet::new() };
+    if !is_there {
         return Ok(Some(live));
-    }
-    let arn = description.arn.clone();
-    if wanted.tags {
-        let tags = patiently(|| dynamo.tags(name, &arn)).await;
-        live.tags = live.supported(Feature::Tags, tags)?.unwrap_or_default();
-        description.table.tags = Some(live.tags.clone());
     }
     if wanted.time_to_live {
         let ttl = patiently(|| dynamo.time_to_live(name)).await;
-        description.table.time_to_live = live.supported(Feature::TimeToLive, ttl)?;
+        live.description.table.time_to_live = live.supported(Feature::TimeToLive, ttl)?;
     }
-    if wanted.recovery {
-        let recovery = patiently(|| dynamo.recovery(name)).await;
-        description.table.recovery = live.supported(Feature::Recovery, recovery)?;
-    }
+    live.description.table.settings = live.settings(dynamo, name, wanted).await?;
+    live.tags = live.table().settings.tags.clone().unwrap_or_default();
     if wanted.emptiness {
         live.empty = match patiently(|| dynamo.is_empty(name)).await {
             Ok(empty) => Some(empty),
@@ -198,7 +149,6 @@ pub async fn table(
             Err(error) => return Err(error),
         };
     }
-    live.description = description;
     Ok(Some(live))
 }
 
@@ -219,6 +169,48 @@ pub(crate) async fn tags(
 }
 
 impl LiveTable {
+    /// The settings of the table, as far as they are asked for; what is going on with them is noted.
+    async fn settings(
+        &mut self,
+        dynamo: &Dynamo,
+        name: &str,
+        wanted: &Wanted,
+    ) -> Result<Settings, dynamo::Error> {
+        let arn = self.description.arn.clone();
+        let mut settings = self.table().settings.clone();
+        let asks = |feature| wanted.settings.contains(&feature);
+        if asks(Feature::Tags) {
+            let tags = patiently(|| dynamo.tags(name, &arn)).await;
+            // Without them the table has none that we know of.
+            settings.tags = Some(self.supported(Feature::Tags, tags)?.unwrap_or_default());
+        }
+        if asks(Feature::Recovery) {
+            let recovery = patiently(|| dynamo.recovery(name)).await;
+            settings.recovery = self.supported(Feature::Recovery, recovery)?;
+        }
+        if asks(Feature::Destination) {
+            let destination = patiently(|| dynamo.destination(name)).await;
+            let destination = self.supported(Feature::Destination, destination)?;
+            settings.destination = self.note_passing(destination);
+        }
+        if asks(Feature::Insights) {
+            let insights = patiently(|| dynamo.insights(name, None)).await;
+            let insights = self.supported(Feature::Insights, insights)?;
+            settings.insights = self.note_passing(insights);
+        }
+        for index in &wanted.index_insights {
+            let insights = patiently(|| dynamo.insights(name, Some(index))).await;
+            let insights = self.supported(Feature::Insights, insights)?;
+            let insights = self.note_passing(insights);
+            settings.index_insights.extend(insights.map(|insights| (index.clone(), insights)));
+        }
+        if asks(Feature::Policy) {
+            let policy = patiently(|| dynamo.policy(name, &arn)).await;
+            settings.policy = self.supported(Feature::Policy, policy)?;
+        }
+        Ok(settings)
+    }
+
     /// Takes the report of a feature, or notes that the engine does not have it.
     fn supported<T>(
         &mut self,
@@ -235,5 +227,12 @@ impl LiveTable {
             Err(error) if matches!(error.class, Class::Busy | Class::Missing) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Splits a report into what is there and what is still going on.
+    fn note_passing<T>(&mut self, report: Option<(T, Option<String>)>) -> Option<T> {
+        let (report, passing) = report?;
+        self.description.unsettled.extend(passing);
+        Some(report)
     }
 }

@@ -4,13 +4,22 @@
 //! any interruption reaches the same end.
 
 mod changes;
+mod drift;
+mod keys;
+mod last;
 mod migrations;
+mod settings;
+mod steps;
 mod tables;
+mod warm;
 
 use std::fmt;
 
-pub use self::changes::{Changes, TableStep, changes};
+pub use self::changes::{Changes, changes};
+pub use self::last::{retire, unfinished};
 pub use self::migrations::MigrationStep;
+pub use self::settings::Setting;
+pub use self::steps::TableStep;
 
 use crate::desired::Desired;
 use crate::migration::Spec;

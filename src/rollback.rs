@@ -76,7 +76,7 @@ pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrup
             report.left.push(format!("table {}: a migration in it could not be undone", row.name));
             continue;
         }
-        match take_back_table(&run.dynamo, &run.lease, row, deadline).await {
+        match take_back_table(&run.services.dynamo, &run.lease, row, deadline).await {
             Ok(Fate::Gone) => report.undone.push(format!("table {}", row.name)),
             Ok(Fate::InUse) => {
                 report.left.push(format!("table {}: it holds items already", row.name));
@@ -171,7 +171,7 @@ pub(crate) async fn take_back_late_table(run: &Run, row: &TableRow, deadline: De
     if snapshot.tables.get(name).is_some_and(|known| known.table_id == row.table_id) {
         return;
     }
-    match delete_if_empty(&run.dynamo, row, deadline).await {
+    match delete_if_empty(&run.services.dynamo, row, deadline).await {
         Ok(Fate::Gone) => tracing::warn!(table = name, "made too late, taken back"),
         Ok(_) => tracing::error!(table = name, "made too late, and in use: it stays"),
         Err(error) => {
@@ -212,7 +212,7 @@ async fn delete_if_empty(
     if !patiently(|| dynamo.is_empty(name)).await? {
         return Ok(Fate::InUse);
     }
-    if found.table.deletion_protection == Some(true) {
+    if found.table.settings.deletion_protection == Some(true) {
         patiently(|| dynamo.set_deletion_protection(name, false)).await?;
     }
     delete_and_wait(dynamo, name, found.id.as_deref(), deadline).await?;

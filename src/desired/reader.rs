@@ -58,16 +58,27 @@ impl<'a> Node<'a> {
 
     /// An object all of whose fields are among `known`; any other field is a problem of its own.
     pub(super) fn object(&self, known: &[&str]) -> Option<Object<'a>> {
+        self.object_but(known, &[])
+    }
+
+    /// An object all of whose fields are among `known`; one of `refused` is a problem for the reason that stands
+    /// beside it.
+    pub(super) fn object_but(
+        &self,
+        known: &[&str],
+        refused: &[(&str, &str)],
+    ) -> Option<Object<'a>> {
         let Some(fields) = self.value.as_object() else {
             return self.expected("an object");
         };
         let object = Object { path: self.path.clone(), fields, problems: self.problems };
         for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
-            let known: Vec<_> = known.to_vec();
-            self.problems.add(
-                &object.path_of(name),
-                format!("unknown property; known are {}", known.join(", ")),
-            );
+            let reason = refused.iter().find(|(refused, _)| refused == name);
+            let problem = match reason {
+                Some((_, reason)) => (*reason).to_owned(),
+                None => format!("unknown property; known are {}", known.join(", ")),
+            };
+            self.problems.add(&object.path_of(name), problem);
         }
         Some(object)
     }
@@ -124,6 +135,11 @@ impl<'a> Node<'a> {
             Value::String(text) if text == "false" => Some(false),
             _ => self.expected("true or false"),
         }
+    }
+
+    /// An object as it is, for what others define the inside of.
+    pub(super) fn json_object(&self) -> Option<Value> {
+        self.value.is_object().then(|| self.value.clone()).or_else(|| self.expected("an object"))
     }
 
     /// One of a closed set of words.

@@ -2,55 +2,68 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::capacity::{billing, capacity, warm};
 use super::reader::{Node, Object};
-use super::{DeclaredTable, RemovalPolicy};
+use super::{DeclaredTable, RemovalPolicy, indexes, settings};
 use crate::schema::{
-    AttributeType, Capacity, Encryption, Index, KeyElement, KeyRole, KeySchema, Limits, Projection,
-    Recovery, Stream, Table, TableClass, Throughput, TimeToLive,
+    AttributeType, Encryption, KeyElement, KeyRole, KeySchema, Stream, Table, TableClass,
+    TimeToLive,
 };
 
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 15] = [
     "TableName",
     "KeySchema",
     "AttributeDefinitions",
     "BillingMode",
     "ProvisionedThroughput",
     "OnDemandThroughput",
+    "WarmThroughput",
     "GlobalSecondaryIndexes",
     "LocalSecondaryIndexes",
     "StreamSpecification",
     "SSESpecification",
     "TableClass",
-    "DeletionProtectionEnabled",
-    "Tags",
     "TimeToLiveSpecification",
-    "PointInTimeRecoverySpecification",
     "RemovalPolicy",
     "Adopt",
-    // Known to CloudFormation, refused by name below.
-    "WarmThroughput",
-    "ContributorInsightsSpecification",
-    "KinesisStreamSpecification",
 ];
 
-const NOT_YET: [&str; 3] =
-    ["WarmThroughput", "ContributorInsightsSpecification", "KinesisStreamSpecification"];
+pub(super) const GIVE_THROUGHPUT: &str =
+    "belongs to AWS::DynamoDB::GlobalTable; give ProvisionedThroughput";
+pub(super) const GIVE_LIMITS: &str =
+    "belongs to AWS::DynamoDB::GlobalTable; give OnDemandThroughput";
 
-/// Limits of the service, from "Quotas in Amazon DynamoDB".
-const GLOBAL_INDEXES_MAX: usize = 20;
-const LOCAL_INDEXES_MAX: usize = 5;
-const TAGS_MAX: usize = 50;
-const NON_KEY_ATTRIBUTES_MAX: usize = 20;
+/// What is known and not managed, and what to do instead. A table that has it keeps it.
+const REFUSED: [(&str, &str); 8] = [
+    (
+        "ImportSourceSpecification",
+        "an import is how a table begins and no part of what it is; import into a new table first, then declare it \
+         with Adopt: true",
+    ),
+    ("VectorIndexes", "vector indexes are not managed; leave it out, those of a live table stay"),
+    (
+        "MultiRegionConsistency",
+        "strong consistency between regions is decided once, for an empty table, and is not managed; leave it out",
+    ),
+    (
+        "GlobalTableWitnesses",
+        "witnesses belong to strong consistency between regions, which is not managed",
+    ),
+    ("GlobalTableSettingsReplicationMode", "is not managed; leave it out"),
+    ("WriteProvisionedThroughputSettings", GIVE_THROUGHPUT),
+    ("WriteOnDemandThroughputSettings", GIVE_LIMITS),
+    ("Replicas", "is not managed by this version; leave it out"),
+];
 
 pub(super) fn read(node: &Node<'_>) -> Option<DeclaredTable> {
-    let fields = node.object(&KNOWN)?;
-    for name in NOT_YET.iter().filter(|name| fields.get(name).is_some()) {
-        fields.problem(name, "is not managed by this version; leave it out");
-    }
+    let known = [KNOWN.as_slice(), &settings::KNOWN].concat();
+    let fields = node.object_but(&known, &REFUSED)?;
     let name = fields.required("TableName").and_then(|node| table_name(&node));
     let keys = fields.required("KeySchema").and_then(|node| key_schema(&node, 1));
     let types = fields.required("AttributeDefinitions").and_then(|node| attribute_types(&node));
-    let capacity = capacity(&fields);
+    let billing = billing(&fields);
+    let figures = billing.and_then(|billing| capacity(&fields, billing));
+    let warm = warm(&fields);
     let removal = fields.get("RemovalPolicy").map_or(Some(RemovalPolicy::Retain), |node| {
         node.one_of(&[
             ("retain", RemovalPolicy::Retain),
@@ -59,29 +72,37 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeclaredTable> {
         ])
     });
     let adopt = fields.get("Adopt").map_or(Some(false), |node| node.boolean());
-    let features = Features::read(&fields, removal);
-    let (name, keys, types, capacity) = (name?, keys?, types?, capacity?);
-    let (global_indexes, local_indexes) = indexes(&fields, &keys, capacity);
+    let settings = settings::read(&fields);
+    if settings.deletion_protection == Some(true)
+        && removal.is_some_and(|policy| policy != RemovalPolicy::Retain)
+    {
+        fields.problem("RemovalPolicy", "contradicts DeletionProtectionEnabled; choose one");
+    }
+    let stream = fields.get("StreamSpecification").and_then(|node| stream(&node));
+    let encryption = fields.get("SSESpecification").and_then(|node| encryption(&node));
+    let class = fields.get("TableClass").and_then(|node| table_class(&node));
+    let time_to_live = fields.get("TimeToLiveSpecification").and_then(|node| time_to_live(&node));
+    let (name, keys, types, capacity) = (name?, keys?, types?, figures?);
+    let indexes = indexes::read(&fields, &keys, billing?, capacity);
     let table = Table {
         name,
         keys,
         attributes: types,
-        global_indexes,
-        local_indexes,
+        global_indexes: indexes.global,
+        local_indexes: indexes.local,
         capacity,
-        stream: features.stream,
-        encryption: features.encryption,
-        class: features.class,
-        deletion_protection: features.deletion_protection,
-        tags: features.tags,
-        time_to_live: features.time_to_live,
-        recovery: features.recovery,
+        warm,
+        stream,
+        encryption,
+        class,
+        time_to_live,
+        settings: crate::schema::Settings { index_insights: indexes.insights, ..settings },
     };
     check_attributes(&fields, &table);
     Some(DeclaredTable { table: table.normalised(), removal: removal?, adopt: adopt? })
 }
 
-fn table_name(node: &Node<'_>) -> Option<String> {
+pub(super) fn table_name(node: &Node<'_>) -> Option<String> {
     let name = node.text()?;
     let fits = (3..=255).contains(&name.len())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
@@ -93,7 +114,7 @@ fn table_name(node: &Node<'_>) -> Option<String> {
 }
 
 /// Reads a key schema with at most `most` attributes of each role.
-fn key_schema(node: &Node<'_>, most: usize) -> Option<KeySchema> {
+pub(super) fn key_schema(node: &Node<'_>, most: usize) -> Option<KeySchema> {
     let elements = node.items();
     let mut keys: Vec<KeyElement> = Vec::new();
     for element in &elements {
@@ -143,226 +164,12 @@ fn attribute_types(node: &Node<'_>) -> Option<BTreeMap<String, AttributeType>> {
     Some(types)
 }
 
-/// `BillingMode`, which when absent follows from whether throughput is given.
-fn capacity(fields: &Object<'_>) -> Option<Capacity> {
-    #[derive(Clone, Copy)]
-    enum Mode {
-        OnDemand,
-        Provisioned,
-    }
-    let throughput = fields.get("ProvisionedThroughput");
-    let mode = match fields.get("BillingMode") {
-        Some(node) => {
-            node.one_of(&[("PAY_PER_REQUEST", Mode::OnDemand), ("PROVISIONED", Mode::Provisioned)])?
-        }
-        None if throughput.is_some() => Mode::Provisioned,
-        None => Mode::OnDemand,
-    };
-    match mode {
-        Mode::OnDemand => {
-            if let Some(node) = throughput {
-                node.problem("cannot be given with PAY_PER_REQUEST");
-            }
-            limits(fields).map(Capacity::OnDemand)
-        }
-        Mode::Provisioned => {
-            if let Some(node) = fields.get("OnDemandThroughput") {
-                node.problem("cannot be given with PROVISIONED");
-            }
-            fields
-                .required("ProvisionedThroughput")
-                .and_then(|node| read_throughput(&node))
-                .map(Capacity::Provisioned)
-        }
-    }
-}
-
-fn read_throughput(node: &Node<'_>) -> Option<Throughput> {
-    let fields = node.object(&["ReadCapacityUnits", "WriteCapacityUnits"])?;
-    let read = fields.required("ReadCapacityUnits").and_then(|node| node.at_least(1));
-    let write = fields.required("WriteCapacityUnits").and_then(|node| node.at_least(1));
-    Some(Throughput { read: read?, write: write? })
-}
-
-fn limits(fields: &Object<'_>) -> Option<Limits> {
-    let Some(node) = fields.get("OnDemandThroughput") else {
-        return Some(Limits::default());
-    };
-    let fields = node.object(&["MaxReadRequestUnits", "MaxWriteRequestUnits"])?;
-    let figure = |name: &str| {
-        let node = fields.get(name)?;
-        // DynamoDB spells "no limit" as -1.
-        if node.integer()? == -1 { None } else { node.at_least(1) }
-    };
-    Some(Limits { read: figure("MaxReadRequestUnits"), write: figure("MaxWriteRequestUnits") })
-}
-
-type Indexes = BTreeMap<String, Index>;
-
-fn indexes(fields: &Object<'_>, table_keys: &KeySchema, capacity: Capacity) -> (Indexes, Indexes) {
-    let global = index_list(fields, "GlobalSecondaryIndexes", GLOBAL_INDEXES_MAX, |node| {
-        global_index(node, capacity)
-    });
-    let local = index_list(fields, "LocalSecondaryIndexes", LOCAL_INDEXES_MAX, |node| {
-        local_index(node, table_keys, capacity)
-    });
-    for name in local.keys().filter(|name| global.contains_key(*name)) {
-        fields
-            .problem("LocalSecondaryIndexes", format!("{name} is also the name of a global index"));
-    }
-    (global, local)
-}
-
-fn index_list(
-    fields: &Object<'_>,
-    property: &str,
-    most: usize,
-    read: impl Fn(&Node<'_>) -> Option<Index>,
-) -> Indexes {
-    let mut indexes = BTreeMap::new();
-    let Some(list) = fields.get(property) else { return indexes };
-    for node in list.items() {
-        let Some(index) = read(&node) else { continue };
-        let name = index.name.clone();
-        if indexes.insert(name.clone(), index).is_some() {
-            node.problem(format!("{name} is declared twice"));
-        }
-    }
-    if indexes.len() > most {
-        list.problem(format!("a table has at most {most}, found {}", indexes.len()));
-    }
-    indexes
-}
-
-fn global_index(node: &Node<'_>, table: Capacity) -> Option<Index> {
-    const KEY_ATTRIBUTES_MAX: usize = 4;
-    let fields = node.object(&[
-        "IndexName",
-        "KeySchema",
-        "Projection",
-        "ProvisionedThroughput",
-        "OnDemandThroughput",
-    ])?;
-    let name = fields.required("IndexName").and_then(|node| table_name(&node));
-    let keys = fields.required("KeySchema").and_then(|node| key_schema(&node, KEY_ATTRIBUTES_MAX));
-    let projection = fields.required("Projection").and_then(|node| projection(&node));
-    let capacity = match table {
-        Capacity::OnDemand(_) => {
-            if let Some(node) = fields.get("ProvisionedThroughput") {
-                node.problem("cannot be given while the table is PAY_PER_REQUEST");
-            }
-            limits(&fields).map(Capacity::OnDemand)
-        }
-        Capacity::Provisioned(_) => {
-            if let Some(node) = fields.get("OnDemandThroughput") {
-                node.problem("cannot be given while the table is PROVISIONED");
-            }
-            fields
-                .required("ProvisionedThroughput")
-                .and_then(|node| read_throughput(&node))
-                .map(Capacity::Provisioned)
-        }
-    };
-    Some(Index { name: name?, keys: keys?, projection: projection?, capacity: capacity? })
-}
-
-fn local_index(node: &Node<'_>, table_keys: &KeySchema, capacity: Capacity) -> Option<Index> {
-    let fields = node.object(&["IndexName", "KeySchema", "Projection"])?;
-    let name = fields.required("IndexName").and_then(|node| table_name(&node));
-    let keys = fields.required("KeySchema").and_then(|node| key_schema(&node, 1));
-    let projection = fields.required("Projection").and_then(|node| projection(&node));
-    let keys = keys?;
-    if table_keys.of(KeyRole::Range).is_empty() {
-        node.problem("a local index needs a table with a RANGE key");
-    }
-    if keys.of(KeyRole::Hash) != table_keys.of(KeyRole::Hash) || keys.of(KeyRole::Range).is_empty()
-    {
-        fields.problem(
-            "KeySchema",
-            "a local index has the table's HASH key and a RANGE key of its own",
-        );
-    }
-    Some(Index { name: name?, keys, projection: projection?, capacity })
-}
-
-fn projection(node: &Node<'_>) -> Option<Projection> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Kind {
-        All,
-        KeysOnly,
-        Include,
-    }
-    let fields = node.object(&["ProjectionType", "NonKeyAttributes"])?;
-    let kind = fields.required("ProjectionType")?.one_of(&[
-        ("ALL", Kind::All),
-        ("KEYS_ONLY", Kind::KeysOnly),
-        ("INCLUDE", Kind::Include),
-    ])?;
-    let names = fields.get("NonKeyAttributes");
-    if let (Some(names), true) = (&names, kind != Kind::Include) {
-        names.problem("can only be given with ProjectionType INCLUDE");
-    }
-    match kind {
-        Kind::All => Some(Projection::All),
-        Kind::KeysOnly => Some(Projection::KeysOnly),
-        Kind::Include => {
-            let list = fields.required("NonKeyAttributes")?;
-            let names = list.items();
-            if names.is_empty() || names.len() > NON_KEY_ATTRIBUTES_MAX {
-                list.problem(format!(
-                    "expected 1 to {NON_KEY_ATTRIBUTES_MAX} names, found {}",
-                    names.len()
-                ));
-            }
-            let names: Option<BTreeSet<_>> = names.iter().map(Node::text).collect();
-            names.map(Projection::Include)
-        }
-    }
-}
-
-struct Features {
-    stream: Option<Stream>,
-    encryption: Option<Encryption>,
-    class: Option<TableClass>,
-    deletion_protection: Option<bool>,
-    tags: Option<BTreeMap<String, String>>,
-    time_to_live: Option<TimeToLive>,
-    recovery: Option<Recovery>,
-}
-
-impl Features {
-    fn read(fields: &Object<'_>, removal: Option<RemovalPolicy>) -> Self {
-        let deletion_protection =
-            fields.get("DeletionProtectionEnabled").and_then(|node| node.boolean());
-        if deletion_protection == Some(true)
-            && removal.is_some_and(|policy| policy != RemovalPolicy::Retain)
-        {
-            fields.problem("RemovalPolicy", "contradicts DeletionProtectionEnabled; choose one");
-        }
-        let class = fields.get("TableClass").and_then(|node| {
-            node.one_of(&[
-                ("STANDARD", TableClass::Standard),
-                ("STANDARD_INFREQUENT_ACCESS", TableClass::InfrequentAccess),
-            ])
-        });
-        Self {
-            stream: fields.get("StreamSpecification").and_then(|node| stream(&node)),
-            encryption: fields.get("SSESpecification").and_then(|node| encryption(&node)),
-            class,
-            deletion_protection,
-            tags: fields.get("Tags").and_then(|node| tags(&node)),
-            time_to_live: fields
-                .get("TimeToLiveSpecification")
-                .and_then(|node| time_to_live(&node)),
-            recovery: fields
-                .get("PointInTimeRecoverySpecification")
-                .and_then(|node| recovery(&node)),
-        }
-    }
-}
-
 fn stream(node: &Node<'_>) -> Option<Stream> {
-    let fields = node.object(&["StreamViewType"])?;
+    let refused = [(
+        "ResourcePolicy",
+        "policies of streams are not managed; leave it out, and attach one with dynamodb:PutResourcePolicy",
+    )];
+    let fields = node.object_but(&["StreamViewType"], &refused)?;
     fields.required("StreamViewType")?.one_of(&[
         ("KEYS_ONLY", Stream::KeysOnly),
         ("NEW_IMAGE", Stream::NewImage),
@@ -378,46 +185,22 @@ fn encryption(node: &Node<'_>) -> Option<Encryption> {
         kind.one_of(&[("KMS", ())])?;
     }
     let key = match fields.get("KMSMasterKeyId") {
-        Some(node) => Some(key_arn(&node)?),
+        Some(node) => Some(node.text()?),
         None => None,
     };
     if !enabled && (key.is_some() || fields.get("SSEType").is_some()) {
         node.problem("SSEType and KMSMasterKeyId cannot be given with SSEEnabled false");
     }
+    // This alias is the key that KMS encryption means without one.
+    let key = key.filter(|key| key != "alias/aws/dynamodb");
     Some(if enabled { Encryption::Kms(key) } else { Encryption::AwsOwned })
 }
 
-/// A KMS key by its ARN: DynamoDB reports ARNs, and sending an alias of the key in use re-encrypts the table
-/// and spends one of four changes a day.
-fn key_arn(node: &Node<'_>) -> Option<String> {
-    let key = node.text()?;
-    if key.starts_with("arn:") && key.contains(":key/") {
-        return Some(key);
-    }
-    node.problem(format!("{key:?} is not the ARN of a key; give the ARN, not an alias or an id"));
-    None
-}
-
-fn tags(node: &Node<'_>) -> Option<BTreeMap<String, String>> {
-    let mut tags = BTreeMap::new();
-    for element in node.items() {
-        let fields = element.object(&["Key", "Value"])?;
-        let key = fields.required("Key").and_then(|node| node.text())?;
-        let value = match fields.required("Value") {
-            Some(node) => node.text_or_empty()?,
-            None => continue,
-        };
-        if key.starts_with("aws:") || key.starts_with(crate::observe::TAG_PREFIX) {
-            element.problem(format!("the tag key {key} is reserved"));
-        }
-        if tags.insert(key.clone(), value).is_some() {
-            element.problem(format!("the tag {key} is given twice"));
-        }
-    }
-    if tags.len() > TAGS_MAX - crate::observe::OWN_TAGS {
-        node.problem(format!("at most {} tags can be given", TAGS_MAX - crate::observe::OWN_TAGS));
-    }
-    Some(tags)
+fn table_class(node: &Node<'_>) -> Option<TableClass> {
+    node.one_of(&[
+        ("STANDARD", TableClass::Standard),
+        ("STANDARD_INFREQUENT_ACCESS", TableClass::InfrequentAccess),
+    ])
 }
 
 fn time_to_live(node: &Node<'_>) -> Option<TimeToLive> {
@@ -427,26 +210,6 @@ fn time_to_live(node: &Node<'_>) -> Option<TimeToLive> {
         return Some(TimeToLive::Off);
     }
     fields.required("AttributeName")?.text().map(TimeToLive::On)
-}
-
-fn recovery(node: &Node<'_>) -> Option<Recovery> {
-    let fields = node.object(&["PointInTimeRecoveryEnabled", "RecoveryPeriodInDays"])?;
-    let enabled = fields.required("PointInTimeRecoveryEnabled")?.boolean()?;
-    let days = fields.get("RecoveryPeriodInDays");
-    if !enabled {
-        if let Some(days) = days {
-            days.problem("cannot be given while PointInTimeRecoveryEnabled is false");
-        }
-        return Some(Recovery::Off);
-    }
-    let Some(days) = days else { return Some(Recovery::Days(Recovery::DEFAULT_DAYS)) };
-    let number = days.integer()?;
-    if let Ok(number @ 1..=35) = u32::try_from(number) {
-        Some(Recovery::Days(number))
-    } else {
-        days.problem(format!("expected 1 to 35 days, found {number}"));
-        None
-    }
 }
 
 /// DynamoDB wants exactly the attributes that keys use, each with its type.

@@ -47,6 +47,14 @@ const RULES: &[(&str, &str, Class)] = &[
     ("ResourceNotFoundException", "", Class::Missing),
     ("TableNotFoundException", "", Class::Missing),
     ("IndexNotFoundException", "", Class::Missing),
+    ("PolicyNotFoundException", "", Class::Missing),
+    // KMS and Application Auto Scaling have words of their own.
+    ("NotFoundException", "", Class::Missing),
+    ("ObjectNotFoundException", "", Class::Missing),
+    ("ConcurrentUpdateException", "", Class::Busy),
+    ("DependencyTimeoutException", "", Class::Internal),
+    ("KMSInternalException", "", Class::Internal),
+    ("InternalServiceException", "", Class::Internal),
     ("ResourceInUseException", "Table already exists", Class::Exists),
     ("ResourceInUseException", "Cannot create preexisting table", Class::Exists),
     ("TableInUseException", "", Class::Busy),
@@ -106,9 +114,44 @@ pub fn classify(code: &str, message: &str) -> Class {
     rule.map_or(Class::Permanent, |(_, _, class)| *class)
 }
 
-/// An error of one DynamoDB request: what was sent, to what, and what came back.
+/// Whom a request was sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// DynamoDB.
+    DynamoDb,
+    /// Application Auto Scaling.
+    AutoScaling,
+    /// Key Management Service.
+    Kms,
+}
+
+impl Service {
+    /// What the names of its actions begin with in a policy.
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "dynamodb",
+            Self::AutoScaling => "application-autoscaling",
+            Self::Kms => "kms",
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DynamoDb => "DynamoDB",
+            Self::AutoScaling => "Application Auto Scaling",
+            Self::Kms => "KMS",
+        })
+    }
+}
+
+/// An error of one request: what was sent, to whom, for what, and what came back.
 #[derive(Debug, Clone)]
 pub struct Error {
+    /// Whom it was sent to.
+    pub service: Service,
     /// The API operation, as `UpdateTable`.
     pub action: &'static str,
     /// The table it was sent for.
@@ -124,6 +167,18 @@ impl Error {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
+        Self::of(Service::DynamoDb, action, resource, error)
+    }
+
+    pub(crate) fn of<E>(
+        service: Service,
+        action: &'static str,
+        resource: &str,
+        error: &SdkError<E>,
+    ) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
         let (class, message) = match (error, error.code()) {
             (SdkError::ServiceError(_), Some(code)) => {
                 let message = error.message().unwrap_or_default();
@@ -135,7 +190,7 @@ impl Error {
             (SdkError::ConstructionFailure(_), _) => (Class::Permanent, chain(error)),
             _ => (Class::Unreachable, chain(error)),
         };
-        Self { action, resource: resource.to_owned(), class, message }
+        Self { service, action, resource: resource.to_owned(), class, message }
     }
 
     /// Whether sending the same again soon may work. What cannot be reached the SDK has tried again already.
@@ -162,15 +217,16 @@ impl std::error::Error for Error {}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { action, resource, message, .. } = self;
+        let Self { service, action, resource, message, .. } = self;
         match self.class {
             Class::Denied => write!(
                 f,
-                "dynamodb:{action} on {resource} is denied to this function's role: {message}"
+                "{}:{action} on {resource} is denied to this function's role: {message}",
+                service.prefix()
             ),
             Class::Unreachable => write!(
                 f,
-                "DynamoDB could not be reached for {action} on {resource}: {message}; \
+                "{service} could not be reached for {action} on {resource}: {message}; \
                  check the endpoint, the VPC route and the security group"
             ),
             Class::Blocked(_) => write!(

@@ -59,7 +59,7 @@ async fn delete_table(
     if !is_ours {
         return Ok("stays: it was not made by this resource".to_owned());
     }
-    if found.table.deletion_protection == Some(true) {
+    if found.table.settings.deletion_protection == Some(true) {
         return Ok("stays: it is protected against deletion".to_owned());
     }
     let backup = match row.removal {

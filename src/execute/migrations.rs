@@ -105,7 +105,7 @@ pub(crate) async fn forget(run: &Run, id: &str) {
 }
 
 pub(crate) fn context(run: &Run, spec: &Spec, direction: Direction, deadline: Deadline) -> Context {
-    Context::new(spec.clone(), direction, run.dynamo.clone(), run.lease.clone(), deadline)
+    Context::new(spec.clone(), direction, run.services.dynamo.clone(), run.lease.clone(), deadline)
 }
 
 /// Does the work of a migration, forward or back. A panic of the author's code is a failure like any other.

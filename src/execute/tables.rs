@@ -17,9 +17,9 @@ use crate::interrupt::Interrupt;
 use crate::ledger::rows::{Origin, TableRow, entry};
 use crate::ledger::{RowWrite, Snapshot};
 use crate::observe::{self, CREATED_BY_TAG, OWNER_TAG, Wanted};
-use crate::plan::{TablePlan, TableStep};
+use crate::plan::{Setting, TablePlan, TableStep};
 use crate::rollback;
-use crate::schema::Table;
+use crate::schema::{Policy, Table};
 
 /// Tables that are changed at the same time; DynamoDB throttles control-plane calls beyond a handful.
 const CONCURRENCY: usize = 5;
@@ -127,13 +127,13 @@ async fn create(
         },
     };
     write_row(run, &row).await?;
-    let mut tags = table.tags.clone().unwrap_or_default();
+    let mut tags = table.settings.tags.clone().unwrap_or_default();
     tags.extend(own_tags(run));
     tags.insert(CREATED_BY_TAG.to_owned(), row.run.clone());
     let mut wait = Wait::new(name, deadline);
     let mut sent = false;
     let description = loop {
-        let found = patiently(|| run.dynamo.describe_table(name)).await?;
+        let found = patiently(|| run.services.dynamo.describe_table(name)).await?;
         match found {
             Some(found) if found.status == Status::Deleting => wait.on("it is DELETING").await?,
             Some(found) if sent && found.unsettled.is_empty() => break found,
@@ -141,7 +141,7 @@ async fn create(
                 wait.on(&found.unsettled.join(", ")).await?;
             }
             Some(found) => {
-                let tags = observe::tags(&run.dynamo, name, &found.arn).await?;
+                let tags = observe::tags(&run.services.dynamo, name, &found.arn).await?;
                 // Without tags nothing contradicts the intent that is on record.
                 if tags.is_some_and(|tags| tags.get(CREATED_BY_TAG) != Some(&row.run)) {
                     return Err(Interrupt::Failed(format!(
@@ -153,7 +153,7 @@ async fn create(
             None if sent => wait.on("it is not visible yet").await?,
             None => {
                 run.lease.confirm().await?;
-                match run.dynamo.create_table(table, &tags).await {
+                match run.services.dynamo.create_table(table, &tags).await {
                     Ok(()) => sent = true,
                     // Somebody's table, or our own whose response was lost: the next look tells.
                     Err(error) if error.class == Class::Exists => wait.on(&error.message).await?,
@@ -178,7 +178,7 @@ fn removal(run: &Run, name: &str) -> RemovalPolicy {
 }
 
 async fn adopt(run: &Run, name: &str) -> Result<(), Interrupt> {
-    let Some(found) = patiently(|| run.dynamo.describe_table(name)).await? else {
+    let Some(found) = patiently(|| run.services.dynamo.describe_table(name)).await? else {
         return Err(Interrupt::Failed(format!("table {name} vanished while it was taken over")));
     };
     let row = TableRow {
@@ -192,7 +192,7 @@ async fn adopt(run: &Run, name: &str) -> Result<(), Interrupt> {
     };
     write_row(run, &row).await?;
     let tags = own_tags(run);
-    match patiently(|| run.dynamo.tag(name, &found.arn, &tags)).await {
+    match patiently(|| run.services.dynamo.tag(name, &found.arn, &tags)).await {
         // Then the ledger row alone names the owner.
         Err(error) if error.class == Class::Unsupported => Ok(()),
         result => Ok(result?),
@@ -245,7 +245,7 @@ async fn change(
     let mut is_sent = false;
     let mut settled_at: Option<Instant> = None;
     loop {
-        let Some(live) = observe::table(&run.dynamo, name, wanted).await? else {
+        let Some(live) = observe::table(&run.services, name, &wanted).await? else {
             return Err(Interrupt::Failed(format!("table {name} vanished while it was changed")));
         };
         let description = &live.description;
@@ -260,6 +260,9 @@ async fn change(
             return Ok(None);
         }
         if is_sent {
+            if let Some(why) = step.failure(live.table()) {
+                return Err(Interrupt::Failed(format!("{}: {why}", step.line(name))));
+            }
             let settled_at = *settled_at.get_or_insert_with(Instant::now);
             if settled_at.elapsed() > TAKES_EFFECT {
                 return Err(Interrupt::Failed(format!(
@@ -271,7 +274,7 @@ async fn change(
             continue;
         }
         run.lease.confirm().await?;
-        match send(&run.dynamo, name, &description.arn, step).await {
+        match send(&run.services.dynamo, name, &description.arn, step).await {
             Ok(()) => is_sent = true,
             Err(error) => match error.class {
                 Class::Satisfied => is_sent = true,
@@ -314,13 +317,36 @@ async fn send(
         TableStep::TimeToLive { attribute, on } => {
             dynamo.set_time_to_live(name, attribute, *on).await
         }
-        TableStep::Recovery(recovery) => dynamo.set_recovery(name, *recovery).await,
-        TableStep::Tag(tags) => dynamo.tag(name, arn, tags).await,
-        TableStep::Untag(keys) => dynamo.untag(name, arn, keys.iter().cloned().collect()).await,
-        TableStep::DeletionProtection(on) => dynamo.set_deletion_protection(name, *on).await,
+        TableStep::Warm(warm) => dynamo.set_warm(name, *warm).await,
+        TableStep::IndexWarm(index, warm) => dynamo.set_index_warm(name, index, *warm).await,
+        TableStep::Setting(setting) => send_setting(dynamo, name, arn, setting).await,
         TableStep::Create(_) | TableStep::Adopt | TableStep::Release | TableStep::Settle { .. } => {
             Ok(())
         }
+    }
+}
+
+async fn send_setting(
+    dynamo: &Dynamo,
+    name: &str,
+    arn: &str,
+    setting: &Setting,
+) -> Result<(), dynamo::Error> {
+    match setting {
+        Setting::Recovery(recovery) => dynamo.set_recovery(name, *recovery).await,
+        Setting::StartDestination { arn, precision } => {
+            dynamo.start_destination(name, arn, *precision).await
+        }
+        Setting::StopDestination { arn } => dynamo.stop_destination(name, arn).await,
+        Setting::DestinationPrecision { arn, precision } => {
+            dynamo.set_destination_precision(name, arn, *precision).await
+        }
+        Setting::Insights { index, to } => dynamo.set_insights(name, index.as_deref(), to).await,
+        Setting::Policy(Policy::Document(policy)) => dynamo.put_policy(name, arn, policy).await,
+        Setting::Policy(Policy::Off) => dynamo.delete_policy(name, arn).await,
+        Setting::Tag(tags) => dynamo.tag(name, arn, tags).await,
+        Setting::Untag(keys) => dynamo.untag(name, arn, keys.iter().cloned().collect()).await,
+        Setting::DeletionProtection(on) => dynamo.set_deletion_protection(name, *on).await,
     }
 }
 

@@ -100,7 +100,8 @@ impl Work {
         match self.mode(meta.as_ref(), &declaration) {
             Mode::Deploy => Err(Verdict::failed(why)),
             Mode::Superset => {
-                let mut report = execute::outputs(&self.handler.dynamo, &self.ledger).await;
+                let mut report =
+                    execute::outputs(&self.handler.services.dynamo, &self.ledger).await;
                 report.notices.push(format!("left as it is; {why}"));
                 Err(self.success(&report))
             }
@@ -142,7 +143,7 @@ impl Work {
             desired,
             migrator,
             mode,
-            dynamo: self.handler.dynamo.clone(),
+            services: self.handler.services.clone(),
             lease,
             trail: self.trail.clone(),
         };
@@ -162,7 +163,7 @@ impl Work {
             | Progress::Failed { reason }
                 if mode == Mode::Superset =>
             {
-                let mut report = execute::outputs(&run.dynamo, &self.ledger).await;
+                let mut report = execute::outputs(&run.services.dynamo, &self.ledger).await;
                 report.notices.push(format!("went back to the declaration before, but: {reason}"));
                 self.success(&report)
             }
@@ -216,7 +217,7 @@ impl Work {
         };
         let (lease, times) = self.take_lease(&row).await?;
         let meta = self.ledger.snapshot().await?.meta.unwrap_or_default();
-        let dynamo = &self.handler.dynamo;
+        let dynamo = &self.handler.services.dynamo;
         let outcomes = if meta.committed.is_none() {
             rollback::take_back_uncommitted(dynamo, &lease, times.work).await
         } else if self.envelope.generation() == meta.generation {

@@ -1,209 +1,12 @@
-//! The steps that lead from one table to another: each a single API call, in an order that DynamoDB accepts, or refused.
+//! What leads from one table to another: steps in an order that DynamoDB accepts, removals, or a refusal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::settings;
+use super::steps::TableStep;
 use crate::schema::{
-    AttributeType, Capacity, Encryption, Index, Limits, Recovery, Stream, Table, TableClass,
-    Throughput, TimeToLive,
+    AttributeType, Capacity, Encryption, Index, Insights, Limits, Stream, Table, TimeToLive, Warm,
 };
-
-/// One change of one table; each is one API call that DynamoDB accepts by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TableStep {
-    /// `CreateTable` with all that it takes; the rest follows as steps of their own.
-    Create(Box<Table>),
-    /// Takes a table over that nobody owns.
-    Adopt,
-    /// Records that a table left the declaration; it stays.
-    Release,
-    /// Waits until an earlier change, of this resource or of somebody else, is done.
-    Settle {
-        /// What is going on.
-        reason: String,
-    },
-    /// Switches the billing mode, with the throughput of every index that stays.
-    Billing {
-        /// The mode it had.
-        from: Capacity,
-        /// The mode it gets.
-        to: Capacity,
-        /// Throughput of its indexes; empty on the way to on demand.
-        indexes: BTreeMap<String, Capacity>,
-    },
-    /// Changes provisioned throughput.
-    Throughput {
-        /// Of the table.
-        table: Option<Throughput>,
-        /// Of indexes.
-        indexes: BTreeMap<String, Capacity>,
-    },
-    /// Changes the on-demand limits of the table.
-    Limits(Limits),
-    /// Changes the on-demand limits of an index.
-    IndexLimits(String, Limits),
-    /// Adds a global index.
-    CreateIndex {
-        /// The index.
-        index: Index,
-        /// Types of the table's keys and of its own.
-        attributes: BTreeMap<String, AttributeType>,
-    },
-    /// Removes a global index.
-    DeleteIndex(String),
-    /// Turns the stream on or off.
-    Stream(Stream),
-    /// Changes the encryption key.
-    Encryption(Encryption),
-    /// Changes the table class.
-    Class(TableClass),
-    /// Turns expiry on or off; the attribute is the one that is or becomes active.
-    TimeToLive {
-        /// Attribute that holds the expiry.
-        attribute: String,
-        /// On or off.
-        on: bool,
-    },
-    /// Changes point-in-time recovery.
-    Recovery(Recovery),
-    /// Sets tags.
-    Tag(BTreeMap<String, String>),
-    /// Takes tags away that an earlier declaration had set.
-    Untag(BTreeSet<String>),
-    /// Turns deletion protection on or off.
-    DeletionProtection(bool),
-}
-
-impl TableStep {
-    /// The step as a person reads it.
-    #[must_use]
-    pub fn line(&self, table: &str) -> String {
-        let listed = |indexes: &BTreeMap<String, Capacity>| {
-            let each = indexes.iter().map(|(name, capacity)| format!(", index {name} {capacity}"));
-            each.collect::<String>()
-        };
-        match self {
-            Self::Create(shape) => {
-                let indexes = shape.global_indexes.len() + shape.local_indexes.len();
-                let with = match indexes {
-                    0 => String::new(),
-                    1 => ", 1 index".to_owned(),
-                    n => format!(", {n} indexes"),
-                };
-                format!("+ table {table}: create ({}, {}{with})", shape.keys, shape.capacity)
-            }
-            Self::Adopt => format!("~ table {table}: take over the existing table"),
-            Self::Release => format!("~ table {table}: left the declaration; it stays"),
-            Self::Settle { reason } => format!("~ table {table}: wait, {reason}"),
-            Self::Billing { from, to, indexes } => {
-                format!("~ table {table}: billing {from} -> {to}{}", listed(indexes))
-            }
-            Self::Throughput { table: own, indexes } => {
-                let own = own.map(|own| own.to_string()).unwrap_or_default();
-                format!("~ table {table}: throughput {own}{}", listed(indexes))
-            }
-            Self::Limits(limits) => format!("~ table {table}: on demand{limits}"),
-            Self::IndexLimits(index, limits) => {
-                format!("~ table {table}: index {index} on demand{limits}")
-            }
-            Self::CreateIndex { index, .. } => format!(
-                "+ table {table}: index {} ({}; {})",
-                index.name, index.keys, index.projection
-            ),
-            Self::DeleteIndex(index) => format!("- table {table}: index {index}"),
-            Self::Stream(stream) => format!("~ table {table}: stream {stream}"),
-            Self::Encryption(encryption) => format!("~ table {table}: encryption {encryption}"),
-            Self::Class(class) => format!("~ table {table}: class {class}"),
-            Self::TimeToLive { attribute, on: true } => {
-                format!("~ table {table}: time to live on {attribute}")
-            }
-            Self::TimeToLive { .. } => format!("~ table {table}: time to live off"),
-            Self::Recovery(recovery) => {
-                format!("~ table {table}: point-in-time recovery {recovery}")
-            }
-            Self::Tag(tags) => {
-                let keys: Vec<_> = tags.keys().map(String::as_str).collect();
-                format!("~ table {table}: tag {}", keys.join(", "))
-            }
-            Self::Untag(keys) => {
-                let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-                format!("~ table {table}: untag {}", keys.join(", "))
-            }
-            Self::DeletionProtection(on) => {
-                let word = if *on { "on" } else { "off" };
-                format!("~ table {table}: deletion protection {word}")
-            }
-        }
-    }
-
-    /// Whether a table shows that the step is done. What the table does not report does not count as done.
-    #[must_use]
-    pub fn is_done(&self, live: &Table) -> bool {
-        let index_capacities = |indexes: &BTreeMap<String, Capacity>| {
-            let done = |(name, capacity): (&String, &Capacity)| {
-                let index = live.global_indexes.get(name);
-                index.is_none_or(|index| !index.capacity.differs_from(*capacity))
-            };
-            indexes.iter().all(done)
-        };
-        match self {
-            Self::Create(_) | Self::Adopt | Self::Release => false,
-            // Only a settled table is asked.
-            Self::Settle { .. } => true,
-            Self::Billing { to, indexes, .. } => live.capacity == *to && index_capacities(indexes),
-            Self::Throughput { table, indexes } => {
-                let own = table.is_none_or(|own| live.capacity == Capacity::Provisioned(own));
-                own && index_capacities(indexes)
-            }
-            Self::Limits(limits) => live.capacity == Capacity::OnDemand(*limits),
-            Self::IndexLimits(name, limits) => {
-                let index = live.global_indexes.get(name);
-                index.is_none_or(|index| index.capacity == Capacity::OnDemand(*limits))
-            }
-            Self::CreateIndex { index, .. } => {
-                live.global_indexes.get(&index.name).is_some_and(|live| same_shape(index, live))
-            }
-            Self::DeleteIndex(name) => !live.global_indexes.contains_key(name),
-            Self::Stream(stream) => live.stream == Some(*stream),
-            Self::Encryption(encryption) => {
-                live.encryption.as_ref() == Some(encryption)
-                    || is_default_kms(Some(encryption), live.encryption.as_ref())
-            }
-            Self::Class(class) => live.class == Some(*class),
-            Self::TimeToLive { attribute, on } => {
-                let is_on = live.time_to_live == Some(TimeToLive::On(attribute.clone()));
-                live.time_to_live.is_some() && is_on == *on
-            }
-            Self::Recovery(recovery) => live.recovery == Some(*recovery),
-            Self::Tag(tags) => live
-                .tags
-                .as_ref()
-                .is_some_and(|live| tags.iter().all(|(key, value)| live.get(key) == Some(value))),
-            Self::Untag(keys) => live
-                .tags
-                .as_ref()
-                .is_some_and(|live| !keys.iter().any(|key| live.contains_key(key))),
-            Self::DeletionProtection(on) => live.deletion_protection == Some(*on),
-        }
-    }
-
-    /// Whether the step turns a feature off that the wanted table is to be without.
-    fn turns_off(&self, want: &Table) -> bool {
-        match self {
-            Self::Stream(Stream::Off) => want.stream == Some(Stream::Off),
-            Self::TimeToLive { on: false, .. } => want.time_to_live == Some(TimeToLive::Off),
-            Self::Recovery(Recovery::Off) | Self::DeletionProtection(false) => true,
-            _ => false,
-        }
-    }
-
-    /// Whether the step takes effect at once and loses nothing, so that a rollback may take it.
-    pub(super) fn is_cheap(&self) -> bool {
-        matches!(
-            self,
-            Self::Throughput { .. } | Self::Limits(_) | Self::IndexLimits(..) | Self::Tag(_)
-        )
-    }
-}
 
 /// What leads from one table to another.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -250,20 +53,14 @@ pub fn changes(want: &Table, live: &Table) -> Changes {
     if differs(want.class.as_ref(), live.class.as_ref()) {
         steps.extend(want.class.map(TableStep::Class));
     }
+    warm(want, live, steps);
     time_to_live(want, live, steps);
-    if differs(want.recovery.as_ref(), live.recovery.as_ref()) {
-        steps.extend(want.recovery.map(TableStep::Recovery));
-    }
-    if let (Some(want), Some(live)) = (&want.tags, &live.tags) {
-        let missing = want.iter().filter(|(key, value)| live.get(*key) != Some(*value));
-        let missing: BTreeMap<_, _> = missing.map(|(k, v)| (k.clone(), v.clone())).collect();
-        if !missing.is_empty() {
-            steps.push(TableStep::Tag(missing));
-        }
-    }
-    if differs(want.deletion_protection.as_ref(), live.deletion_protection.as_ref()) {
-        steps.extend(want.deletion_protection.map(TableStep::DeletionProtection));
-    }
+    let mut live_settings = live.settings.clone();
+    // An index that is about to be made comes without insights.
+    let made = want.global_indexes.keys().filter(|name| !live.global_indexes.contains_key(*name));
+    live_settings.index_insights.extend(made.map(|name| (name.clone(), Insights::Off)));
+    let settings = settings::changes(&want.settings, &live_settings);
+    steps.extend(settings.into_iter().map(TableStep::Setting));
     // What ends in "off" cannot be taken back when a later step fails: a stream gets another ARN, recovery loses its past.
     let (ends, steps): (Vec<_>, Vec<_>) =
         std::mem::take(&mut changes.steps).into_iter().partition(|step| step.turns_off(want));
@@ -273,12 +70,12 @@ pub fn changes(want: &Table, live: &Table) -> Changes {
 }
 
 /// Whether both sides know a feature and disagree.
-fn differs<T: PartialEq>(want: Option<&T>, live: Option<&T>) -> bool {
+pub(super) fn differs<T: PartialEq>(want: Option<&T>, live: Option<&T>) -> bool {
     matches!((want, live), (Some(want), Some(live)) if want != live)
 }
 
 /// A declaration that names no key means `aws/dynamodb`, which DynamoDB reports by its ARN.
-fn is_default_kms(want: Option<&Encryption>, live: Option<&Encryption>) -> bool {
+pub(super) fn is_default_kms(want: Option<&Encryption>, live: Option<&Encryption>) -> bool {
     matches!((want, live), (Some(Encryption::Kms(None)), Some(Encryption::Kms(_))))
 }
 
@@ -339,6 +136,20 @@ fn stream(want: &Table, live: &Table, steps: &mut Vec<TableStep>) {
         steps.push(TableStep::Stream(Stream::Off));
     }
     steps.push(TableStep::Stream(want));
+}
+
+/// Warm throughput only grows, and one that is asked for may be there already.
+fn warm(want: &Table, live: &Table, steps: &mut Vec<TableStep>) {
+    let raised = |want: Option<Warm>, live: Option<Warm>| {
+        let (want, live) = (want?, live?);
+        (!want.is_met_by(live)).then(|| want.or_more(live))
+    };
+    steps.extend(raised(want.warm, live.warm).map(TableStep::Warm));
+    for (name, index) in &want.global_indexes {
+        // An index that is about to be made brings its own.
+        let live = live.global_indexes.get(name).and_then(|index| index.warm);
+        steps.extend(raised(index.warm, live).map(|warm| TableStep::IndexWarm(name.clone(), warm)));
+    }
 }
 
 /// The attribute cannot change while expiry is on.
@@ -409,7 +220,7 @@ fn refused(want: &Table, live: &Table) -> Vec<String> {
     refused
 }
 
-fn same_shape(a: &Index, b: &Index) -> bool {
+pub(super) fn same_shape(a: &Index, b: &Index) -> bool {
     a.keys == b.keys && a.projection == b.projection
 }
 

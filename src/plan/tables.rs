@@ -1,14 +1,15 @@
 //! Plans the tables: whose they are, which of their changes are made now, and what stands against them.
 
-use std::collections::BTreeSet;
-
-use super::changes::{Changes, TableStep, changes};
-use super::{Input, Mode, Plan, TablePlan};
+use super::changes::{Changes, changes};
+use super::drift::drift;
+use super::last::{retire, untag};
+use super::steps::TableStep;
+use super::{Input, Mode, Plan, TablePlan, keys, warm};
 use crate::desired::DeclaredTable;
 use crate::dynamo::Status;
 use crate::ledger::rows::TableRow;
 use crate::observe::{CREATED_BY_TAG, Feature, LiveTable, OWNER_TAG};
-use crate::schema::{Capacity, Recovery, Stream, Table, TimeToLive};
+use crate::schema::{Capacity, Destination, Insights, Recovery, Settings, Table, TimeToLive};
 
 pub(super) fn plan(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec<String>) {
     for declared in &input.desired.tables {
@@ -47,7 +48,10 @@ fn table(
                 "table {name} was deleted by somebody else; it is made again, empty"
             ));
         }
-        plan.tables.push(TablePlan { table: name.clone(), steps: create(&declared.table) });
+        let mut table = declared.table.clone();
+        objections.extend(keys::resolve(&mut table, &input.observed.keys).err());
+        objections.extend(warm::too_cold(&table, None));
+        plan.tables.push(TablePlan { table: name.clone(), steps: create(&table) });
         return;
     };
     if let Status::Broken(state) = &live.description.status {
@@ -68,7 +72,11 @@ fn table(
         }
     };
     let last = row.and_then(TableRow::last_declaration);
-    let want = retire(&declared.table, last.as_ref());
+    let mut want = retire(&declared.table, last.as_ref());
+    match keys::resolve(&mut want, &input.observed.keys) {
+        Ok(notice) => plan.notices.extend(notice),
+        Err(objection) => objections.push(objection),
+    }
     let mut changes = changes(&want, live.table());
     for index in changes.keep_foreign_indexes(row) {
         plan.notices.push(format!(
@@ -83,9 +91,21 @@ fn table(
             ));
         }
     }
-    changes.steps.extend(untag(&declared.table, last.as_ref(), live));
-    objections.extend(changes.refused);
-    plan.notices.extend(unsupported(&declared.table, live));
+    let last_settings = last.as_ref().map(|last| &last.settings);
+    let untag = untag(&declared.table.settings, last_settings, &live.tags);
+    changes.steps.extend(untag.map(TableStep::Setting));
+    objections.extend(std::mem::take(&mut changes.refused));
+    objections.extend(warm::too_cold(&want, Some(live.table())));
+    plan.notices.extend(unsupported(&want, live));
+    plan.notices.extend(warm::warmer(&want, live.table()));
+    plan.notices.extend(two_step_expiry(&changes, &want, name));
+    if let (Mode::Deploy, Some(mut last)) = (input.mode, last) {
+        keys::forget_unresolved(&mut last);
+        let found = drift(&want, &last, live.table());
+        plan.notices.extend(found.iter().map(|found| {
+            format!("drift: table {name}: {found}, changed since the last deploy that succeeded")
+        }));
+    }
     let unsettled = &live.description.unsettled;
     if input.mode == Mode::Deploy && !unsettled.is_empty() {
         steps.push(TableStep::Settle { reason: unsettled.join(", ") });
@@ -115,14 +135,36 @@ fn table(
 
 /// The steps of a new table: `CreateTable`, then what it does not take.
 fn create(table: &Table) -> Vec<TableStep> {
+    let made = Table {
+        time_to_live: Some(TimeToLive::Off),
+        settings: Settings {
+            recovery: Some(Recovery::Off),
+            destination: Some(Destination::Off),
+            insights: Some(Insights::Off),
+            index_insights: table
+                .global_indexes
+                .keys()
+                .map(|name| (name.clone(), Insights::Off))
+                .collect(),
+            ..table.settings.clone()
+        },
+        ..table.clone()
+    };
     let mut steps = vec![TableStep::Create(Box::new(table.clone()))];
-    if let Some(TimeToLive::On(attribute)) = &table.time_to_live {
-        steps.push(TableStep::TimeToLive { attribute: attribute.clone(), on: true });
-    }
-    if let Some(recovery @ Recovery::Days(_)) = table.recovery {
-        steps.push(TableStep::Recovery(recovery));
-    }
+    steps.extend(changes(table, &made).steps);
     steps
+}
+
+/// Another attribute comes by way of none, and DynamoDB allows a change of expiry about once an hour.
+fn two_step_expiry(changes: &Changes, want: &Table, name: &str) -> Option<String> {
+    let is_expiry = |step: &&TableStep| matches!(step, TableStep::TimeToLive { .. });
+    let Some(TimeToLive::On(attribute)) = &want.time_to_live else { return None };
+    (changes.steps.iter().filter(is_expiry).count() == 2).then(|| {
+        format!(
+            "table {name}: expiry is turned off before it is turned on by {attribute}, and DynamoDB allows a change \
+             about once an hour: where it refuses the second, deploy again after that"
+        )
+    })
 }
 
 enum Ownership {
@@ -185,36 +227,18 @@ fn ownership(
     }
 }
 
-/// What a declaration wants when the one before it turned something on that this one no longer mentions.
-fn retire(declared: &Table, last: Option<&Table>) -> Table {
-    let mut want = declared.clone();
-    let Some(last) = last else { return want };
-    if want.stream.is_none() && last.stream.is_some_and(|stream| stream != Stream::Off) {
-        want.stream = Some(Stream::Off);
-    }
-    if want.time_to_live.is_none() && matches!(last.time_to_live, Some(TimeToLive::On(_))) {
-        want.time_to_live = Some(TimeToLive::Off);
-    }
-    want
-}
-
-/// Only tags that an earlier declaration set are ever taken away.
-fn untag(declared: &Table, last: Option<&Table>, live: &LiveTable) -> Option<TableStep> {
-    let set_before = last.and_then(|last| last.tags.as_ref())?;
-    let kept = |key: &String| declared.tags.as_ref().is_some_and(|tags| tags.contains_key(key));
-    let gone = set_before.keys().filter(|key| !kept(key) && live.tags.contains_key(*key));
-    let gone: BTreeSet<String> = gone.cloned().collect();
-    (!gone.is_empty()).then_some(TableStep::Untag(gone))
-}
-
-fn unsupported(declared: &Table, live: &LiveTable) -> Vec<String> {
+fn unsupported(want: &Table, live: &LiveTable) -> Vec<String> {
+    let settings = &want.settings;
     let asked = |feature: &Feature| match feature {
-        Feature::TimeToLive => declared.time_to_live.is_some(),
-        Feature::Recovery => declared.recovery.is_some(),
-        Feature::Tags => declared.tags.is_some(),
+        Feature::TimeToLive => want.time_to_live.is_some(),
+        Feature::Recovery => settings.recovery.is_some(),
+        Feature::Destination => settings.destination.is_some(),
+        Feature::Insights => settings.insights.is_some() || !settings.index_insights.is_empty(),
+        Feature::Policy => settings.policy.is_some(),
+        Feature::Tags => settings.tags.is_some(),
     };
     let notice = |feature: &Feature| {
-        format!("table {}: this engine does not implement {feature}; left out", declared.name)
+        format!("table {}: this engine does not implement {feature}; left out", want.name)
     };
     live.unsupported.iter().filter(|feature| asked(feature)).map(notice).collect()
 }

@@ -10,6 +10,7 @@ mod faults;
 mod leftovers;
 mod logs;
 mod migrations;
+mod model;
 mod planner;
 mod protocol;
 mod rollbacks;

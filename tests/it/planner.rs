@@ -9,15 +9,13 @@ use tablewright::dynamo::{Description, Status};
 use tablewright::ledger::rows::{MetaRow, Origin, TableRow};
 use tablewright::observe::{LiveTable, OWNER_TAG, Observed};
 use tablewright::plan::{self, Input, Mode, TableStep, changes};
-use tablewright::schema::{
-    AttributeType, Capacity, Index, KeyElement, KeyRole, KeySchema, Limits, Projection, Recovery,
-    Stream, Table, TableClass, Throughput, TimeToLive,
-};
+use tablewright::schema::{Table, TableClass};
 use tablewright::{Change, Migration, Migrator};
 
+use crate::model::{any_table, apply, live};
 use crate::support::{SCOPE, properties, table, with, with_index};
 
-fn ours(table: Table, tags: BTreeMap<String, String>) -> (LiveTable, TableRow) {
+pub(crate) fn ours(table: Table, tags: BTreeMap<String, String>) -> (LiveTable, TableRow) {
     let declaration = serde_json::to_string(&table).ok();
     let row = TableRow {
         name: table.name.clone(),
@@ -36,6 +34,7 @@ fn ours(table: Table, tags: BTreeMap<String, String>) -> (LiveTable, TableRow) {
         stream_arn: None,
         status: Status::Active,
         unsettled: Vec::new(),
+        phases: BTreeMap::new(),
     };
     let owner = (OWNER_TAG.to_owned(), SCOPE.to_owned());
     let tags = tags.into_iter().chain([owner]).collect();
@@ -43,12 +42,12 @@ fn ours(table: Table, tags: BTreeMap<String, String>) -> (LiveTable, TableRow) {
 }
 
 /// A scope with a history, in which these tables are ours.
-fn observed(tables: impl IntoIterator<Item = Table>) -> Observed {
+pub(crate) fn observed(tables: impl IntoIterator<Item = Table>) -> Observed {
     let mut observed = Observed::default();
     observed.ledger.meta =
         Some(MetaRow { committed: Some("before".to_owned()), ..MetaRow::default() });
     for table in tables {
-        let tags = table.tags.clone().unwrap_or_default();
+        let tags = table.settings.tags.clone().unwrap_or_default();
         let (live, row) = ours(table, tags);
         observed.ledger.tables.insert(row.name.clone(), row);
         observed.tables.insert(live.table().name.clone(), live);
@@ -93,7 +92,7 @@ fn a_plan_reads_like_what_will_happen() {
         .unwrap();
     let mut live: Vec<Table> = old.tables.into_iter().map(|declared| declared.table).collect();
     for table in &mut live {
-        table.deletion_protection = Some(false);
+        table.settings.deletion_protection = Some(false);
         table.class = Some(TableClass::Standard);
     }
     let observed = observed(live);
@@ -127,150 +126,6 @@ fn a_plan_reads_like_what_will_happen() {
     ");
 }
 
-/// Does to a table what DynamoDB would do for a step.
-fn apply(table: &mut Table, step: &TableStep) {
-    match step.clone() {
-        TableStep::Create(_)
-        | TableStep::Adopt
-        | TableStep::Release
-        | TableStep::Settle { .. }
-        | TableStep::Untag(_) => {}
-        TableStep::Billing { to, indexes, .. } => {
-            table.capacity = to;
-            for index in table.global_indexes.values_mut() {
-                index.capacity = indexes
-                    .get(&index.name)
-                    .copied()
-                    .unwrap_or(Capacity::OnDemand(Limits::default()));
-            }
-        }
-        TableStep::Throughput { table: own, indexes } => {
-            if let Some(own) = own {
-                table.capacity = Capacity::Provisioned(own);
-            }
-            for (name, capacity) in indexes {
-                table.global_indexes.get_mut(&name).unwrap().capacity = capacity;
-            }
-        }
-        TableStep::Limits(limits) => table.capacity = Capacity::OnDemand(limits),
-        TableStep::IndexLimits(name, limits) => {
-            table.global_indexes.get_mut(&name).unwrap().capacity = Capacity::OnDemand(limits);
-        }
-        TableStep::CreateIndex { index, attributes } => {
-            assert!(index.keys.names().all(|key| attributes.contains_key(key)), "untyped key");
-            table.attributes.extend(attributes);
-            let before = table.global_indexes.insert(index.name.clone(), index);
-            assert!(before.is_none(), "made twice");
-        }
-        TableStep::DeleteIndex(name) => {
-            table.global_indexes.remove(&name).expect("it is there to be removed");
-        }
-        TableStep::Stream(stream) => {
-            let is_on = table.stream.is_some_and(|stream| stream != Stream::Off);
-            assert!(
-                stream == Stream::Off || !is_on,
-                "a view type cannot change while the stream is on"
-            );
-            table.stream = Some(stream);
-        }
-        TableStep::Encryption(encryption) => table.encryption = Some(encryption),
-        TableStep::Class(class) => table.class = Some(class),
-        TableStep::TimeToLive { attribute, on } => {
-            let is_on = matches!(table.time_to_live, Some(TimeToLive::On(_)));
-            assert!(!(on && is_on), "the attribute cannot change while expiry is on");
-            table.time_to_live = Some(if on { TimeToLive::On(attribute) } else { TimeToLive::Off });
-        }
-        TableStep::Recovery(recovery) => table.recovery = Some(recovery),
-        TableStep::Tag(tags) => table.tags.get_or_insert_default().extend(tags),
-        TableStep::DeletionProtection(on) => table.deletion_protection = Some(on),
-    }
-    *table = table.clone().normalised();
-}
-
-fn throughput() -> impl Strategy<Value = Throughput> {
-    (1_u64..5, 1_u64..5).prop_map(|(read, write)| Throughput { read, write })
-}
-
-fn limits() -> impl Strategy<Value = Limits> {
-    (prop::option::of(1_u64..5), prop::option::of(1_u64..5))
-        .prop_map(|(read, write)| Limits { read, write })
-}
-
-/// An index whose name gives its key away, so that two of one name never contradict each other.
-fn index(provisioned: bool) -> impl Strategy<Value = Index> {
-    let capacity = if provisioned {
-        throughput().prop_map(Capacity::Provisioned).boxed()
-    } else {
-        limits().prop_map(Capacity::OnDemand).boxed()
-    };
-    (0_u8..5, capacity).prop_map(|(number, capacity)| Index {
-        name: format!("by_{number}"),
-        keys: KeySchema(vec![KeyElement { name: format!("k{}", number / 2), role: KeyRole::Hash }]),
-        projection: if number % 2 == 0 { Projection::All } else { Projection::KeysOnly },
-        capacity,
-    })
-}
-
-/// Any table of one key; what it leaves out, if anything, is unmanaged.
-fn any_table() -> impl Strategy<Value = Table> {
-    let stream = prop_oneof![Just(Stream::Off), Just(Stream::KeysOnly), Just(Stream::NewImage)];
-    let ttl = prop_oneof![Just(TimeToLive::Off), "[ab]".prop_map(TimeToLive::On)];
-    let recovery = prop_oneof![Just(Recovery::Off), (1_u32..=35).prop_map(Recovery::Days)];
-    let class = prop_oneof![Just(TableClass::Standard), Just(TableClass::InfrequentAccess)];
-    let features = (
-        prop::option::of(stream),
-        prop::option::of(class),
-        prop::option::of(any::<bool>()),
-        prop::option::of(prop::collection::btree_map("[a-c]", "[xy]", 0..3)),
-        prop::option::of(ttl),
-        prop::option::of(recovery),
-    );
-    any::<bool>().prop_flat_map(move |provisioned| {
-        let capacity = if provisioned {
-            throughput().prop_map(Capacity::Provisioned).boxed()
-        } else {
-            limits().prop_map(Capacity::OnDemand).boxed()
-        };
-        let indexes = prop::collection::vec(index(provisioned), 0..5);
-        (capacity, indexes, features.clone()).prop_map(|(capacity, indexes, features)| {
-            let (stream, class, deletion_protection, tags, time_to_live, recovery) = features;
-            let key = |name: &str| (name.to_owned(), AttributeType::String);
-            let table = Table {
-                name: "orders".to_owned(),
-                keys: KeySchema(vec![KeyElement { name: "pk".to_owned(), role: KeyRole::Hash }]),
-                attributes: ["pk", "k0", "k1", "k2"].map(key).into(),
-                global_indexes: indexes
-                    .into_iter()
-                    .map(|index| (index.name.clone(), index))
-                    .collect(),
-                local_indexes: BTreeMap::new(),
-                capacity,
-                stream,
-                encryption: None,
-                class,
-                deletion_protection,
-                tags,
-                time_to_live,
-                recovery,
-            };
-            table.normalised()
-        })
-    })
-}
-
-/// A live table knows all of its features.
-fn live(table: Table) -> Table {
-    Table {
-        stream: table.stream.or(Some(Stream::Off)),
-        class: table.class.or(Some(TableClass::Standard)),
-        deletion_protection: table.deletion_protection.or(Some(false)),
-        tags: table.tags.or_else(|| Some(BTreeMap::new())),
-        time_to_live: table.time_to_live.or(Some(TimeToLive::Off)),
-        recovery: table.recovery.or(Some(Recovery::Off)),
-        ..table
-    }
-}
-
 proptest! {
     #[test]
     fn any_table_becomes_any_other_step_by_step(from in any_table(), to in any_table()) {
@@ -287,6 +142,12 @@ proptest! {
         let again = changes(&to, &table);
         prop_assert_eq!(again.steps, vec![]);
         prop_assert_eq!(again.removals, vec![]);
+    }
+
+    #[test]
+    fn a_declaration_is_remembered_as_it_was(table in any_table()) {
+        let row = ours(table.clone(), BTreeMap::new()).1;
+        prop_assert_eq!(row.last_declaration(), Some(table));
     }
 
     #[test]

@@ -12,8 +12,10 @@ use tablewright::answer::Sender;
 use tablewright::deadline::Deadline;
 use tablewright::dynamo::Dynamo;
 use tablewright::handler::{HandleError, Handler, Invocation};
+use tablewright::kms::Kms;
 use tablewright::migrator::Builder;
 use tablewright::request::AllowedHosts;
+use tablewright::services::Services;
 use tablewright::{Migration, Migrator};
 use wiremock::matchers::any;
 use wiremock::{MockServer, ResponseTemplate};
@@ -208,11 +210,22 @@ impl Stack {
     }
 }
 
-/// A function with these migrations that sees DynamoDB through this client.
+/// A function with these migrations that sees DynamoDB through this client; nothing else answers it.
 pub(crate) fn function(dynamo: Dynamo, migrations: Vec<Migration>) -> Handler {
+    let services = services(dynamo, "http://127.0.0.1:9");
     let builder = migrations.into_iter().fold(Migrator::builder(), Builder::migration);
     let migrator = builder.build().map(Arc::new);
-    Handler::new(dynamo, migrator, AllowedHosts::parse("127.0.0.1"), Sender::new().unwrap())
+    Handler::new(services, migrator, AllowedHosts::parse("127.0.0.1"), Sender::new().unwrap())
+}
+
+/// All services: DynamoDB through this client, the others at this endpoint.
+pub(crate) fn services(dynamo: Dynamo, endpoint: &str) -> Services {
+    let kms = aws_sdk_kms::Config::builder()
+        .behavior_version(aws_sdk_kms::config::BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "test"));
+    Services { dynamo, kms: Kms::new(aws_sdk_kms::Client::from_conf(kms.build())) }
 }
 
 /// Delivers an event once.

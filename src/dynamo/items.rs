@@ -1,0 +1,261 @@
+//! Operations on items: pages, conditional writes, transactions.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types as sdk;
+use futures::FutureExt;
+
+use super::{Class, Dynamo, Error, Result, found};
+
+/// An item or a key in DynamoDB's own form: numbers keep their 38 digits.
+pub type WireItem = HashMap<String, sdk::AttributeValue>;
+
+/// One page of a scan.
+#[derive(Debug)]
+pub struct Page {
+    /// Items in wire form.
+    pub items: Vec<WireItem>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<WireItem>,
+}
+
+/// A conditional write of one item.
+#[derive(Debug, Clone, Default)]
+pub struct ItemWrite {
+    /// Key of the item.
+    pub key: WireItem,
+    /// `UpdateExpression`; `None` deletes the item.
+    pub update: Option<String>,
+    /// `ConditionExpression`.
+    pub condition: Option<String>,
+    /// `ExpressionAttributeNames`.
+    pub names: HashMap<String, String>,
+    /// `ExpressionAttributeValues`.
+    pub values: WireItem,
+}
+
+/// What became of a conditional write.
+#[derive(Debug)]
+pub enum Written {
+    /// It was done.
+    Done,
+    /// The condition did not hold; this is the item as it is now, or `None` where it is gone.
+    Conflict(Option<WireItem>),
+}
+
+/// What became of a transaction whose first action is a condition.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Transacted {
+    /// All of it was done.
+    Done,
+    /// The condition of the action at this position did not hold; nothing was done.
+    Refused(usize),
+}
+
+impl Dynamo {
+    /// Whether a strongly consistent scan finds no item.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn is_empty(&self, name: &str) -> Result<bool> {
+        let call = self.client.scan().table_name(name).limit(1).consistent_read(true).send();
+        let page = self.send("Scan", name, call).await?;
+        Ok(page.items().is_empty())
+    }
+
+    /// Reads one page of one segment, strongly consistent.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn scan_page(
+        &self,
+        name: &str,
+        segment: u32,
+        segments: u32,
+        start: Option<WireItem>,
+    ) -> Result<Page> {
+        let call = self
+            .client
+            .scan()
+            .table_name(name)
+            .segment(i32::try_from(segment).unwrap_or(i32::MAX))
+            .total_segments(i32::try_from(segments).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(start)
+            .consistent_read(true)
+            .send();
+        let page = self.send("Scan", name, call).await?;
+        Ok(Page {
+            items: page.items.unwrap_or_default(),
+            next: page.last_evaluated_key.filter(|key| !key.is_empty()),
+        })
+    }
+
+    /// Reads one item, strongly consistent; `None` where it, or the table, is not there.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn get_item(&self, name: &str, key: WireItem) -> Result<Option<WireItem>> {
+        let call =
+            self.client.get_item().table_name(name).set_key(Some(key)).consistent_read(true).send();
+        let output = found(self.send("GetItem", name, call).await)?;
+        Ok(output.and_then(|output| output.item))
+    }
+
+    /// Reads all items of a partition whose sort key lies between two texts, strongly consistent.
+    ///
+    /// # Errors
+    /// As classified; a table that does not exist is [`Class::Missing`].
+    pub async fn query_between(
+        &self,
+        name: &str,
+        partition: (&str, &str),
+        sort: (&str, &str, &str),
+    ) -> Result<Vec<WireItem>> {
+        let (sort_name, from, to) = sort;
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let call = self
+                .client
+                .query()
+                .table_name(name)
+                .key_condition_expression("#p = :p AND #s BETWEEN :from AND :to")
+                .expression_attribute_names("#p", partition.0)
+                .expression_attribute_names("#s", sort_name)
+                .expression_attribute_values(":p", text(partition.1))
+                .expression_attribute_values(":from", text(from))
+                .expression_attribute_values(":to", text(to))
+                .set_exclusive_start_key(start)
+                .consistent_read(true)
+                .send();
+            let page = self.send("Query", name, call).await?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// Updates or deletes one item on a condition.
+    ///
+    /// # Errors
+    /// As classified; a failed condition is no error but [`Written::Conflict`].
+    pub async fn write_item(&self, name: &str, write: ItemWrite) -> Result<Written> {
+        let ItemWrite { key, update, condition, names, values } = write;
+        let names = (!names.is_empty()).then_some(names);
+        let values = (!values.is_empty()).then_some(values);
+        let all_old = sdk::ReturnValuesOnConditionCheckFailure::AllOld;
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let Some(update) = update else {
+            let call = self
+                .client
+                .delete_item()
+                .table_name(name)
+                .set_key(Some(key))
+                .set_condition_expression(condition)
+                .set_expression_attribute_names(names)
+                .set_expression_attribute_values(values)
+                .return_values_on_condition_check_failure(all_old);
+            return conditional(name, "DeleteItem", call.send().boxed().await.map(drop), |error| {
+                error.is_conditional_check_failed_exception()
+            });
+        };
+        let call = self
+            .client
+            .update_item()
+            .table_name(name)
+            .set_key(Some(key))
+            .update_expression(update)
+            .set_condition_expression(condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .return_values_on_condition_check_failure(all_old);
+        conditional(name, "UpdateItem", call.send().boxed().await.map(drop), |error| {
+            error.is_conditional_check_failed_exception()
+        })
+    }
+
+    /// Writes up to 100 actions together or not at all.
+    ///
+    /// # Errors
+    /// As classified; a failed condition is no error but [`Transacted::Refused`].
+    pub async fn transact(
+        &self,
+        name: &str,
+        actions: Vec<sdk::TransactWriteItem>,
+    ) -> Result<Transacted> {
+        let call = self.client.transact_write_items().set_transact_items(Some(actions)).send();
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let Err(error) = call.boxed().await else { return Ok(Transacted::Done) };
+        if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
+            error.as_service_error()
+        {
+            let codes = canceled.cancellation_reasons().iter().map(|reason| reason.code());
+            let codes: Vec<_> = codes.collect();
+            if let Some(position) =
+                codes.iter().position(|code| *code == Some("ConditionalCheckFailed"))
+            {
+                return Ok(Transacted::Refused(position));
+            }
+            // Conflicts and throttles inside a transaction are worth another try; anything else is not.
+            let transient = codes.iter().flatten().any(|code| {
+                matches!(
+                    *code,
+                    "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
+                )
+            });
+            let class = if transient { Class::Throttled } else { Class::Permanent };
+            let mut error = Error::from_sdk("TransactWriteItems", name, &error);
+            error.class = class;
+            return Err(error);
+        }
+        Err(Error::from_sdk("TransactWriteItems", name, &error))
+    }
+}
+
+fn conditional<E>(
+    name: &str,
+    action: &'static str,
+    result: std::result::Result<(), SdkError<E>>,
+    is_conflict: impl Fn(&E) -> bool,
+) -> Result<Written>
+where
+    E: ProvideErrorMetadata + std::error::Error + FailedItem + 'static,
+{
+    let Err(error) = result else { return Ok(Written::Done) };
+    match error.as_service_error().filter(|error| is_conflict(error)) {
+        Some(conflict) => Ok(Written::Conflict(conflict.failed_item())),
+        None => Err(Error::from_sdk(action, name, &error)),
+    }
+}
+
+/// The item that a failed condition hands back; the SDK's error types share no trait for it.
+trait FailedItem {
+    fn failed_item(&self) -> Option<WireItem>;
+}
+
+macro_rules! failed_item {
+    ($error:path, $variant:path) => {
+        impl FailedItem for $error {
+            fn failed_item(&self) -> Option<WireItem> {
+                match self {
+                    $variant(failed) => failed.item.clone().filter(|item| !item.is_empty()),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+failed_item!(DeleteItemError, DeleteItemError::ConditionalCheckFailedException);
+failed_item!(UpdateItemError, UpdateItemError::ConditionalCheckFailedException);
+
+fn text(value: &str) -> sdk::AttributeValue {
+    sdk::AttributeValue::S(value.to_owned())
+}

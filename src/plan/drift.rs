@@ -1,0 +1,89 @@
+//! Drift: where a live table is neither what is declared now nor what the last deploy that succeeded had declared.
+
+use std::collections::BTreeSet;
+
+use super::changes::changes;
+use super::settings::Setting;
+use super::steps::TableStep;
+use crate::schema::{Settings, Table};
+
+/// What the live table shows in each place that differs from both declarations.
+///
+/// Steps are compared by what they find, so that a place is the same place whichever value it is to get.
+pub(super) fn drift(want: &Table, last: &Table, live: &Table) -> Vec<String> {
+    let found = |declaration: &Table| -> BTreeSet<String> {
+        let changes = changes(declaration, live);
+        let steps = changes.steps.iter().chain(&changes.removals);
+        steps.flat_map(|step| finds(step, live)).collect()
+    };
+    found(want).intersection(&found(last)).cloned().collect()
+}
+
+/// What a live table shows in the places that a step changes.
+fn finds(step: &TableStep, live: &Table) -> Vec<String> {
+    let index_capacity = |name: &String| {
+        let index = live.global_indexes.get(name)?;
+        Some(format!("index {name} is {}", index.capacity))
+    };
+    let one = match step {
+        TableStep::Throughput { table, indexes } => {
+            let table = table.map(|_| format!("it is {}", live.capacity));
+            return table.into_iter().chain(indexes.keys().filter_map(index_capacity)).collect();
+        }
+        TableStep::Billing { .. } | TableStep::Limits(_) => {
+            Some(format!("it is {}", live.capacity))
+        }
+        TableStep::IndexLimits(name, _) => index_capacity(name),
+        TableStep::CreateIndex { index, .. } => Some(format!("there is no index {}", index.name)),
+        TableStep::Stream(_) => live.stream.map(|stream| format!("stream is {stream}")),
+        TableStep::Encryption(_) => {
+            live.encryption.as_ref().map(|encryption| format!("encryption is {encryption}"))
+        }
+        TableStep::Class(_) => live.class.map(|class| format!("class is {class}")),
+        TableStep::TimeToLive { .. } => {
+            live.time_to_live.as_ref().map(|ttl| format!("time to live is {ttl}"))
+        }
+        TableStep::Setting(Setting::Tag(tags)) => {
+            let live = live.settings.tags.clone().unwrap_or_default();
+            let found = |key: &String| match live.get(key) {
+                Some(value) => format!("tag {key} is {value:?}"),
+                None => format!("there is no tag {key}"),
+            };
+            return tags.keys().map(found).collect();
+        }
+        TableStep::Setting(setting) => setting_found(setting, &live.settings),
+        // Warm throughput grows by itself, and an index that nobody declared is told apart elsewhere.
+        TableStep::Warm(_) | TableStep::IndexWarm(..) | TableStep::DeleteIndex(_) => None,
+        TableStep::Create(_) | TableStep::Adopt | TableStep::Release | TableStep::Settle { .. } => {
+            None
+        }
+    };
+    one.into_iter().collect()
+}
+
+fn setting_found(setting: &Setting, live: &Settings) -> Option<String> {
+    match setting {
+        Setting::Recovery(_) => {
+            live.recovery.map(|recovery| format!("point-in-time recovery is {recovery}"))
+        }
+        Setting::StartDestination { .. }
+        | Setting::StopDestination { .. }
+        | Setting::DestinationPrecision { .. } => {
+            live.destination.as_ref().map(|live| format!("the Kinesis stream is {live}"))
+        }
+        Setting::Insights { index: None, .. } => {
+            live.insights.as_ref().map(|live| format!("contributor insights are {live}"))
+        }
+        Setting::Insights { index: Some(index), .. } => {
+            let live = live.index_insights.get(index)?;
+            Some(format!("index {index} contributor insights are {live}"))
+        }
+        Setting::Policy(_) => {
+            live.policy.as_ref().map(|policy| format!("the resource policy is {policy}"))
+        }
+        Setting::DeletionProtection(_) => live
+            .deletion_protection
+            .map(|on| format!("deletion protection is {}", if on { "on" } else { "off" })),
+        Setting::Tag(_) | Setting::Untag(_) => None,
+    }
+}
