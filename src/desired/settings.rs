@@ -57,7 +57,7 @@ fn recovery(node: &Node<'_>) -> Option<Recovery> {
 fn destination(node: &Node<'_>) -> Option<Destination> {
     let fields = node.object(&["StreamArn", "ApproximateCreationDateTimePrecision"])?;
     let stream = fields.required("StreamArn");
-    let arn = stream.as_ref().and_then(|node| node.text())?;
+    let arn = stream.as_ref().and_then(Node::text)?;
     if let Some(stream) = stream.filter(|_| !(arn.starts_with("arn:") && arn.contains(":kinesis:")))
     {
         stream.problem(format!("{arn:?} is not the ARN of a Kinesis stream"));

@@ -295,3 +295,127 @@ fn encryption(described: Option<&sdk::SseDescription>) -> Encryption {
         _ => Encryption::AwsOwned,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn active() -> sdk::builders::TableDescriptionBuilder {
+        sdk::TableDescription::builder()
+            .table_name("orders")
+            .table_status(sdk::TableStatus::Active)
+            .provisioned_throughput(units(0, 0))
+    }
+
+    fn units(read: i64, write: i64) -> sdk::ProvisionedThroughputDescription {
+        sdk::ProvisionedThroughputDescription::builder()
+            .read_capacity_units(read)
+            .write_capacity_units(write)
+            .build()
+    }
+
+    fn by_a(status: sdk::IndexStatus) -> sdk::builders::GlobalSecondaryIndexDescriptionBuilder {
+        sdk::GlobalSecondaryIndexDescription::builder()
+            .index_name("by_a")
+            .index_status(status)
+            .provisioned_throughput(units(0, 0))
+    }
+
+    #[test]
+    fn what_dynamodb_leaves_out_is_its_default() {
+        let table = description(active().build()).table;
+        assert_eq!(table.encryption, Some(Encryption::AwsOwned));
+        assert_eq!(table.class, Some(TableClass::Standard));
+        assert_eq!(table.stream, Some(Stream::Off));
+        assert_eq!(table.settings.deletion_protection, Some(false));
+        assert_eq!(table.warm, None);
+        let described = active().provisioned_throughput(units(5, 1)).build();
+        let throughput = Throughput { read: 5, write: 1 };
+        assert_eq!(description(described).table.capacity, Capacity::Provisioned(throughput));
+    }
+
+    #[test]
+    fn what_is_on_demand_has_no_throughput_whatever_is_reported() {
+        let mode = sdk::BillingModeSummary::builder()
+            .billing_mode(sdk::BillingMode::PayPerRequest)
+            .build();
+        let unlimited = sdk::OnDemandThroughput::builder()
+            .max_read_request_units(-1)
+            .max_write_request_units(-1)
+            .build();
+        let index = by_a(sdk::IndexStatus::Active).on_demand_throughput(unlimited.clone()).build();
+        let described = active()
+            .billing_mode_summary(mode)
+            .on_demand_throughput(unlimited)
+            .global_secondary_indexes(index)
+            .build();
+        let table = description(described).table;
+        assert_eq!(table.capacity, Capacity::OnDemand(Limits::default()));
+        assert_eq!(table.global_indexes["by_a"].capacity, Capacity::OnDemand(Limits::default()));
+    }
+
+    #[test]
+    fn a_table_that_says_active_is_settled_only_when_nothing_goes_on() {
+        let sse = |status| sdk::SseDescription::builder().status(status).build();
+        let warm = |status| sdk::TableWarmThroughputDescription::builder().status(status).build();
+        let index_warm = sdk::GlobalSecondaryIndexWarmThroughputDescription::builder()
+            .status(sdk::IndexStatus::Updating)
+            .build();
+        let creating = || by_a(sdk::IndexStatus::Creating);
+        for (described, said) in [
+            (active(), vec![]),
+            (active().table_status(sdk::TableStatus::Updating), vec!["the table is UPDATING"]),
+            (active().sse_description(sse(sdk::SseStatus::Enabled)), vec![]),
+            (
+                active().sse_description(sse(sdk::SseStatus::Updating)),
+                vec!["encryption is UPDATING"],
+            ),
+            (active().warm_throughput(warm(sdk::TableStatus::Active)), vec![]),
+            (
+                active().warm_throughput(warm(sdk::TableStatus::Updating)),
+                vec!["warm throughput is UPDATING"],
+            ),
+            (
+                active().global_secondary_indexes(creating().build()),
+                vec!["the index by_a is being allocated"],
+            ),
+            (
+                active().global_secondary_indexes(creating().backfilling(true).build()),
+                vec!["the index by_a is being filled"],
+            ),
+            (
+                active().global_secondary_indexes(by_a(sdk::IndexStatus::Deleting).build()),
+                vec!["the index by_a is DELETING"],
+            ),
+            (
+                active().global_secondary_indexes(
+                    by_a(sdk::IndexStatus::Active).warm_throughput(index_warm).build(),
+                ),
+                vec!["the warm throughput of the index by_a is UPDATING"],
+            ),
+        ] {
+            assert_eq!(description(described.build()).unsettled, said);
+        }
+    }
+
+    #[test]
+    fn an_index_that_is_going_is_no_longer_there() {
+        let going = by_a(sdk::IndexStatus::Deleting).build();
+        let described = description(active().global_secondary_indexes(going).build());
+        assert!(described.table.global_indexes.is_empty());
+        assert_eq!(described.phases["by_a"], IndexPhase::Deleting);
+    }
+
+    #[test]
+    fn what_waiting_does_not_end_is_broken() {
+        for status in [
+            sdk::TableStatus::InaccessibleEncryptionCredentials,
+            sdk::TableStatus::Archiving,
+            sdk::TableStatus::Archived,
+            sdk::TableStatus::ReplicationNotAuthorized,
+        ] {
+            let described = description(active().table_status(status.clone()).build());
+            assert_eq!(described.status, Status::Broken(status.as_str().to_owned()));
+        }
+    }
+}

@@ -7,16 +7,25 @@ use super::settings::Setting;
 use super::steps::TableStep;
 use crate::schema::{Settings, Table};
 
-/// What the live table shows in each place that differs from both declarations.
+/// Names each place in which the live table differs from both declarations.
 ///
 /// Steps are compared by what they find, so that a place is the same place whichever value it is to get.
-pub(super) fn drift(want: &Table, last: &Table, live: &Table) -> Vec<String> {
+pub(super) fn drift(want: &Table, mut last: Table, live: &Table) -> Vec<String> {
+    // An alias may have meant another key then.
+    last.encryption = last.encryption.filter(|encryption| encryption.unresolved().is_none());
     let found = |declaration: &Table| -> BTreeSet<String> {
         let changes = changes(declaration, live);
         let steps = changes.steps.iter().chain(&changes.removals);
         steps.flat_map(|step| finds(step, live)).collect()
     };
-    found(want).intersection(&found(last)).cloned().collect()
+    let name = &want.name;
+    let notice = |found: &String| {
+        format!(
+            "drift: table {name}: {found}, changed since the last deploy that succeeded, by somebody else or by one \
+             that failed"
+        )
+    };
+    found(want).intersection(&found(&last)).map(notice).collect()
 }
 
 /// What a live table shows in the places that a step changes.

@@ -31,10 +31,3 @@ pub(super) fn resolve(
         }
     }
 }
-
-/// Leaves encryption out where the ARN of its key is not known: an alias may have meant another key before.
-pub(super) fn forget_unresolved(table: &mut Table) {
-    if table.encryption.as_ref().and_then(Encryption::unresolved).is_some() {
-        table.encryption = None;
-    }
-}

@@ -39,31 +39,17 @@ fn table(
     let live = input.observed.tables.get(name);
     // A table that is going is as good as gone: creating it waits for that.
     let Some(live) = live.filter(|live| live.description.status != Status::Deleting) else {
-        if input.mode == Mode::Superset {
-            plan.notices.push(format!("table {name} does not exist and is not made by a rollback"));
-            return;
-        }
-        if row.is_some_and(|row| row.table_id.is_some()) {
-            plan.notices.push(format!(
-                "table {name} was deleted by somebody else; it is made again, empty"
-            ));
-        }
-        let mut table = declared.table.clone();
-        objections.extend(keys::resolve(&mut table, &input.observed.keys).err());
-        objections.extend(warm::too_cold(&table, None));
-        plan.tables.push(TablePlan { table: name.clone(), steps: create(&table) });
-        return;
+        return absent(input, &declared.table, row, plan, objections);
     };
     if let Status::Broken(state) = &live.description.status {
         objections
             .push(format!("table {name} is {state}; waiting does not end that, mend it first"));
         return;
     }
-    let ownership = ownership(input, declared, live, row);
-    let mut steps = match ownership {
+    let mut steps = match ownership(input, declared, live, row) {
         Ok(Ownership::Ours) => Vec::new(),
         Ok(Ownership::LostCreate) => {
-            vec![TableStep::Create(Box::new(declared.table.clone()))]
+            vec![TableStep::Create(Box::new(resolved(input, &declared.table, plan, objections)))]
         }
         Ok(Ownership::Adopt) => vec![TableStep::Adopt],
         Err(objection) => {
@@ -71,12 +57,61 @@ fn table(
             return;
         }
     };
-    let last = row.and_then(TableRow::last_declaration);
-    let mut want = retire(&declared.table, last.as_ref());
-    match keys::resolve(&mut want, &input.observed.keys) {
-        Ok(notice) => plan.notices.extend(notice),
-        Err(objection) => objections.push(objection),
+    let mut changes = existing(input, &declared.table, live, row, plan, objections);
+    let unsettled = &live.description.unsettled;
+    match input.mode {
+        Mode::Deploy if unsettled.is_empty() => {}
+        Mode::Deploy => steps.push(TableStep::Settle { reason: unsettled.join(", ") }),
+        Mode::Superset => {
+            steps.clear();
+            plan.notices.extend(changes.hold_back(name));
+            // A rollback waits for nothing.
+            changes.steps.retain(|_| unsettled.is_empty());
+        }
     }
+    steps.extend(changes.steps);
+    if !steps.is_empty() {
+        plan.tables.push(TablePlan { table: name.clone(), steps });
+    }
+    if !changes.removals.is_empty() {
+        plan.removals.push(TablePlan { table: name.clone(), steps: changes.removals });
+    }
+}
+
+/// Plans a table that does not exist.
+fn absent(
+    input: &Input<'_>,
+    declared: &Table,
+    row: Option<&TableRow>,
+    plan: &mut Plan,
+    objections: &mut Vec<String>,
+) {
+    let name = &declared.name;
+    if input.mode == Mode::Superset {
+        plan.notices.push(format!("table {name} does not exist and is not made by a rollback"));
+        return;
+    }
+    if row.is_some_and(|row| row.table_id.is_some()) {
+        plan.notices
+            .push(format!("table {name} was deleted by somebody else; it is made again, empty"));
+    }
+    let table = resolved(input, declared, plan, objections);
+    objections.extend(warm::too_cold(&table, None));
+    plan.tables.push(TablePlan { table: name.clone(), steps: create(&table) });
+}
+
+/// The changes of a table that exists, whatever the mode, and all that is to be said about them.
+fn existing(
+    input: &Input<'_>,
+    declared: &Table,
+    live: &LiveTable,
+    row: Option<&TableRow>,
+    plan: &mut Plan,
+    objections: &mut Vec<String>,
+) -> Changes {
+    let name = &declared.name;
+    let last = row.and_then(TableRow::last_declaration);
+    let want = resolved(input, &retire(declared, last.as_ref()), plan, objections);
     let mut changes = changes(&want, live.table());
     for index in changes.keep_foreign_indexes(row) {
         plan.notices.push(format!(
@@ -92,45 +127,32 @@ fn table(
         }
     }
     let last_settings = last.as_ref().map(|last| &last.settings);
-    let untag = untag(&declared.table.settings, last_settings, &live.tags);
+    let untag = untag(&declared.settings, last_settings, &live.tags);
     changes.steps.extend(untag.map(TableStep::Setting));
     objections.extend(std::mem::take(&mut changes.refused));
     objections.extend(warm::too_cold(&want, Some(live.table())));
     plan.notices.extend(unsupported(&want, live));
     plan.notices.extend(warm::warmer(&want, live.table()));
-    plan.notices.extend(two_step_expiry(&changes, &want, name));
-    if let (Mode::Deploy, Some(mut last)) = (input.mode, last) {
-        keys::forget_unresolved(&mut last);
-        let found = drift(&want, &last, live.table());
-        plan.notices.extend(found.iter().map(|found| {
-            format!("drift: table {name}: {found}, changed since the last deploy that succeeded")
-        }));
+    plan.notices.extend(two_step_expiry(&changes, &want));
+    if let (Mode::Deploy, Some(last)) = (input.mode, last) {
+        plan.notices.extend(drift(&want, last, live.table()));
     }
-    let unsettled = &live.description.unsettled;
-    if input.mode == Mode::Deploy && !unsettled.is_empty() {
-        steps.push(TableStep::Settle { reason: unsettled.join(", ") });
+    changes
+}
+
+/// The declared table with its key by ARN.
+fn resolved(
+    input: &Input<'_>,
+    declared: &Table,
+    plan: &mut Plan,
+    objections: &mut Vec<String>,
+) -> Table {
+    let mut table = declared.clone();
+    match keys::resolve(&mut table, &input.observed.keys) {
+        Ok(notice) => plan.notices.extend(notice),
+        Err(objection) => objections.push(objection),
     }
-    if input.mode == Mode::Superset {
-        steps.clear();
-        let kept = changes.steps.iter().chain(&changes.removals).filter(|step| !step.is_cheap());
-        let kept: Vec<_> = kept.map(|step| step.line(name)).collect();
-        if !kept.is_empty() {
-            plan.notices.push(format!(
-                "left as it is by this rollback, the next deploy brings it in line: {}",
-                kept.join("; ")
-            ));
-        }
-        // A rollback waits for nothing.
-        changes.steps.retain(|step| step.is_cheap() && unsettled.is_empty());
-        changes.removals.clear();
-    }
-    steps.extend(changes.steps);
-    if !steps.is_empty() {
-        plan.tables.push(TablePlan { table: name.clone(), steps });
-    }
-    if !changes.removals.is_empty() {
-        plan.removals.push(TablePlan { table: name.clone(), steps: changes.removals });
-    }
+    table
 }
 
 /// The steps of a new table: `CreateTable`, then what it does not take.
@@ -156,13 +178,14 @@ fn create(table: &Table) -> Vec<TableStep> {
 }
 
 /// Another attribute comes by way of none, and DynamoDB allows a change of expiry about once an hour.
-fn two_step_expiry(changes: &Changes, want: &Table, name: &str) -> Option<String> {
+fn two_step_expiry(changes: &Changes, want: &Table) -> Option<String> {
     let is_expiry = |step: &&TableStep| matches!(step, TableStep::TimeToLive { .. });
     let Some(TimeToLive::On(attribute)) = &want.time_to_live else { return None };
     (changes.steps.iter().filter(is_expiry).count() == 2).then(|| {
         format!(
-            "table {name}: expiry is turned off before it is turned on by {attribute}, and DynamoDB allows a change \
-             about once an hour: where it refuses the second, deploy again after that"
+            "table {}: expiry is turned off before it is turned on by {attribute}, and DynamoDB allows a change \
+             about once an hour: where it refuses the second, deploy again after that",
+            want.name
         )
     })
 }
@@ -244,6 +267,20 @@ fn unsupported(want: &Table, live: &LiveTable) -> Vec<String> {
 }
 
 impl Changes {
+    /// Takes out all but what a rollback may take along; says what that leaves.
+    fn hold_back(&mut self, name: &str) -> Option<String> {
+        let kept = self.steps.iter().chain(&self.removals).filter(|step| !step.is_cheap());
+        let kept: Vec<_> = kept.map(|step| step.line(name)).collect();
+        self.steps.retain(TableStep::is_cheap);
+        self.removals.clear();
+        (!kept.is_empty()).then(|| {
+            format!(
+                "left as it is by this rollback, the next deploy brings it in line: {}",
+                kept.join("; ")
+            )
+        })
+    }
+
     /// Takes out the removal of indexes that were not made or declared here; returns their names.
     fn keep_foreign_indexes(&mut self, row: Option<&TableRow>) -> Vec<String> {
         let mut kept = Vec::new();

@@ -41,7 +41,7 @@ pub(super) fn warmer(want: &Table, live: &Table) -> Vec<String> {
     let all = std::iter::once(table).chain(want.global_indexes.iter().map(index));
     let warmer = all.filter_map(|(of, want, live)| {
         let (want, live) = (want?, live?);
-        want.is_below(live).then(|| (of, want, live))
+        want.is_below(live).then_some((of, want, live))
     });
     let notice = |(of, declared, live)| {
         format!(

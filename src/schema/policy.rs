@@ -184,20 +184,20 @@ mod tests {
 
     use super::*;
 
-    fn statement(effect: &str, principal: Value, action: Value) -> Value {
+    fn statement(effect: &str, principal: &Value, action: &Value) -> Value {
         json!({
             "Sid": "One", "Effect": effect, "Principal": principal, "Action": action, "Resource": "*"
         })
     }
 
-    fn document(statements: Value) -> Document {
+    fn document(statements: &Value) -> Document {
         Document::new(json!({ "Version": "2012-10-17", "Statement": statements }))
     }
 
     #[test]
     fn a_policy_that_dynamodb_has_rewritten_is_the_same_policy() {
         let root = "arn:aws:iam::111122223333:root";
-        let read = |principal, action| statement("Allow", principal, action);
+        let read = |principal: Value, action: Value| statement("Allow", &principal, &action);
         for (declared, live) in [
             (
                 json!(read(json!({ "AWS": [root] }), json!(["dynamodb:Query"]))),
@@ -212,7 +212,7 @@ mod tests {
                 json!([{ "Sid": "A" }, { "Condition": { "Bool": { "aws:SecureTransport": ["false"] } } }]),
             ),
         ] {
-            assert_eq!(document(declared), document(live));
+            assert_eq!(document(&declared), document(&live));
         }
         let unversioned = Document::new(json!({ "Statement": [] }));
         assert_eq!(unversioned, Document::new(json!({ "Version": "2008-10-17", "Statement": [] })));
@@ -220,15 +220,15 @@ mod tests {
 
     #[test]
     fn a_policy_that_means_something_else_is_another_policy() {
-        let of = |action: Value| document(json!([statement("Allow", json!("*"), action)]));
+        let of = |action: Value| document(&json!([statement("Allow", &json!("*"), &action)]));
         assert_ne!(of(json!("dynamodb:Query")), of(json!("dynamodb:Scan")));
         assert_ne!(of(json!("dynamodb:Query")), of(json!(["dynamodb:Query", "dynamodb:Scan"])));
-        assert_ne!(document(json!([])), Document::new(json!({ "Statement": [] })));
+        assert_ne!(document(&json!([])), Document::new(json!({ "Statement": [] })));
     }
 
     #[test]
     fn a_policy_that_shuts_every_later_deploy_out_is_found() {
-        let deny = |principal, action| statement("Deny", principal, action);
+        let deny = |principal: Value, action: Value| statement("Deny", &principal, &action);
         let everyone = json!({ "AWS": ["*"] });
         let conditional = json!({
             "Effect": "Deny", "Principal": "*", "Action": "*",
@@ -246,10 +246,10 @@ mod tests {
             (all_but("dynamodb:*"), None),
             (deny(json!("*"), json!("dynamodb:DeleteTable")), None),
             (deny(json!({ "AWS": "111122223333" }), json!("*")), None),
-            (statement("Allow", json!("*"), json!("*")), None),
+            (statement("Allow", &json!("*"), &json!("*")), None),
             (conditional, None),
         ] {
-            assert_eq!(document(json!([statement])).locks_out(), locked, "{statement}");
+            assert_eq!(document(&json!([statement])).locks_out(), locked, "{statement}");
         }
     }
 }

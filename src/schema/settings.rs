@@ -69,9 +69,8 @@ impl Insights {
     #[must_use]
     pub fn is_met_by(&self, live: &Self) -> bool {
         match (self, live) {
-            (Self::On(None), Self::On(_)) => true,
             // What failed to come on is off.
-            (Self::Off, Self::Failed(_)) => true,
+            (Self::On(None), Self::On(_)) | (Self::Off, Self::Failed(_)) => true,
             _ => self == live,
         }
     }
