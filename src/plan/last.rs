@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::settings::Setting;
-use crate::schema::{Destination, Insights, Policy, Settings, Stream, Table, Tags, TimeToLive};
+use crate::schema::{
+    Destination, Insights, Policy, Recovery, Settings, Stream, Table, Tags, TimeToLive,
+};
 
 /// What a declaration wants: itself, and off what the last one had turned on and this one no longer mentions.
 #[must_use]
@@ -39,17 +41,26 @@ fn retire_settings(want: &mut Settings, last: &Settings) {
     }
 }
 
-/// What to remember of a table as long as its removals are not done: what is still to be turned off stays in it, or
-/// the next deploy would not know of it.
+/// What to remember of a table as long as its removals are not done: what is still to be turned off stays in it. The
+/// next deploy would else not know of it, or take it for somebody else's doing.
 #[must_use]
 pub fn unfinished(declared: &Table, last: &Table) -> Table {
     let mut table = declared.clone();
-    table.stream = table.stream.or(last.stream);
-    table.time_to_live = table.time_to_live.or_else(|| last.time_to_live.clone());
+    remember(&mut table.stream, last.stream.as_ref(), &Stream::Off);
+    remember(&mut table.time_to_live, last.time_to_live.as_ref(), &TimeToLive::Off);
     let (settings, last) = (&mut table.settings, &last.settings);
-    settings.destination = settings.destination.take().or_else(|| last.destination.clone());
-    settings.policy = settings.policy.take().or_else(|| last.policy.clone());
+    remember(&mut settings.recovery, last.recovery.as_ref(), &Recovery::Off);
+    remember(&mut settings.destination, last.destination.as_ref(), &Destination::Off);
+    remember(&mut settings.policy, last.policy.as_ref(), &Policy::Off);
+    remember(&mut settings.deletion_protection, last.deletion_protection.as_ref(), &false);
     table
+}
+
+/// Keeps what was where nothing or `off` is to be.
+fn remember<T: Clone + PartialEq>(feature: &mut Option<T>, last: Option<&T>, off: &T) {
+    if feature.as_ref().is_none_or(|feature| feature == off) {
+        *feature = last.cloned().or(feature.take());
+    }
 }
 
 /// Only tags that the last declaration had set are ever taken away.

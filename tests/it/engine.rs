@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
+use tablewright::dynamo::Dynamo;
+use tablewright::kms::Kms;
+use tablewright::services::Services;
 
 /// Access key of the embedded engine, which takes any.
 const EMBEDDED: &str = "local";
@@ -100,11 +103,28 @@ impl Engine {
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(url)
             .region(Region::new("eu-west-1"))
-            .credentials_provider(Credentials::new(&self.access_key, "local", None, None, "test"))
+            .credentials_provider(self.credentials())
     }
 
     pub(crate) fn client(&self) -> Client {
         self.client_at(&self.url)
+    }
+
+    /// All services at this address; an engine answers what it knows.
+    pub(crate) fn services(&self) -> Services {
+        let kms = aws_sdk_kms::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(&self.url)
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(self.credentials());
+        Services {
+            dynamo: Dynamo::new(self.client()),
+            kms: Kms::new(aws_sdk_kms::Client::from_conf(kms.build())),
+        }
+    }
+
+    fn credentials(&self) -> Credentials {
+        Credentials::new(&self.access_key, "local", None, None, "test")
     }
 
     pub(crate) fn client_at(&self, url: &str) -> Client {

@@ -7,6 +7,7 @@ mod support;
 
 mod deploys;
 mod faults;
+mod features;
 mod leftovers;
 mod logs;
 mod migrations;

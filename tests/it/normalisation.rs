@@ -61,8 +61,9 @@ fn projecting(names: &[&str]) -> Value {
     orders
 }
 
-fn provisioned(read: Value, write: Value) -> Value {
-    let throughput = json!({ "ReadCapacityUnits": read, "WriteCapacityUnits": write });
+fn provisioned(read: impl Into<Value>, write: impl Into<Value>) -> Value {
+    let throughput =
+        json!({ "ReadCapacityUnits": read.into(), "WriteCapacityUnits": write.into() });
     with(
         with(table("orders"), "BillingMode", json!("PROVISIONED")),
         "ProvisionedThroughput",
@@ -139,7 +140,7 @@ fn a_new_index_leaves_the_others_alone() {
 
 #[test]
 fn equal_throughput_is_no_change() {
-    let declared = provisioned(json!(5), json!(1));
+    let declared = provisioned(5, 1);
     assert_eq!(from(&declared, &declared), [NOTHING]);
 }
 
@@ -401,7 +402,7 @@ fn a_new_table_or_index_cannot_have_less_warm_throughput_than_it_starts_with() {
             .contains("WarmThroughput of the new table orders is 100 read, and it has 12000 read")
     );
     assert!(refused[1].contains("WarmThroughput of the new index by_a is 100 read"), "{refused:?}");
-    let provisioned = with(provisioned(json!(5), json!(101)), "WarmThroughput", cold.clone());
+    let provisioned = with(provisioned(5, 101), "WarmThroughput", cold.clone());
     assert_eq!(plan(&provisioned, &Observed::default()).len(), 1);
     let slow = json!({ "WriteUnitsPerSecond": 100 });
     let refused = plan(&with(provisioned, "WarmThroughput", slow), &Observed::default());

@@ -1,12 +1,13 @@
 //! The services beside DynamoDB: what their answers are taken for.
 
 use serde_json::{Value, json};
-use tablewright::dynamo::{Class, Dynamo};
+use tablewright::dynamo::Class;
 use tablewright::kms::FoundKey;
+use tablewright::services::Services;
 use wiremock::matchers::{body_json, header};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support;
+use crate::engine::Engine;
 
 #[tokio::test]
 async fn a_name_of_a_key_leads_to_its_arn_or_to_why_it_cannot_be_used() {
@@ -50,6 +51,6 @@ async fn a_denied_request_names_the_service_whose_action_is_denied() {
     assert!(said.starts_with("kms:DescribeKey on alias/orders is denied"), "{said}");
 }
 
-fn services(server: &MockServer) -> tablewright::services::Services {
-    support::services(Dynamo::new(support::client(&server.uri())), &server.uri())
+fn services(server: &MockServer) -> Services {
+    Engine::at(server.uri()).services()
 }

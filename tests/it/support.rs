@@ -12,7 +12,6 @@ use tablewright::answer::Sender;
 use tablewright::deadline::Deadline;
 use tablewright::dynamo::Dynamo;
 use tablewright::handler::{HandleError, Handler, Invocation};
-use tablewright::kms::Kms;
 use tablewright::migrator::Builder;
 use tablewright::request::AllowedHosts;
 use tablewright::services::Services;
@@ -68,24 +67,23 @@ impl Answer {
 
 impl Stack {
     pub(crate) async fn start() -> Self {
-        let receiver = MockServer::start().await;
-        wiremock::Mock::given(any())
-            .respond_with(ResponseTemplate::new(200))
-            .mount(&receiver)
-            .await;
-        Self::with_receiver(receiver)
+        Self::with_receiver(receiver().await)
     }
 
     pub(crate) fn with_receiver(receiver: MockServer) -> Self {
+        Self::on(Engine::start(), receiver)
+    }
+
+    /// On an engine that is running.
+    pub(crate) fn on(engine: Engine, receiver: MockServer) -> Self {
         crate::logs::collect();
-        let engine = Engine::start();
         Self { client: engine.client(), engine, receiver }
     }
 
     /// A function with these migrations.
     pub(crate) fn function(&self, migrations: Vec<Migration>) -> Handler {
         // Not the client of the test: connections end with the runtime that opened them.
-        function(Dynamo::new(self.engine.client()), migrations)
+        function_with(self.engine.services(), migrations)
     }
 
     /// An event with ids of its own.
@@ -210,22 +208,25 @@ impl Stack {
     }
 }
 
-/// A function with these migrations that sees DynamoDB through this client; nothing else answers it.
+/// A receiver that takes every answer.
+pub(crate) async fn receiver() -> MockServer {
+    let receiver = MockServer::start().await;
+    let accepted = ResponseTemplate::new(200);
+    wiremock::Mock::given(any()).respond_with(accepted).mount(&receiver).await;
+    receiver
+}
+
+/// A function with these migrations that sees DynamoDB through this client; no other service answers it.
 pub(crate) fn function(dynamo: Dynamo, migrations: Vec<Migration>) -> Handler {
-    let services = services(dynamo, "http://127.0.0.1:9");
+    let nowhere = Engine::at("http://127.0.0.1:9".to_owned());
+    function_with(Services { dynamo, ..nowhere.services() }, migrations)
+}
+
+/// A function with these migrations and services.
+pub(crate) fn function_with(services: Services, migrations: Vec<Migration>) -> Handler {
     let builder = migrations.into_iter().fold(Migrator::builder(), Builder::migration);
     let migrator = builder.build().map(Arc::new);
     Handler::new(services, migrator, AllowedHosts::parse("127.0.0.1"), Sender::new().unwrap())
-}
-
-/// All services: DynamoDB through this client, the others at this endpoint.
-pub(crate) fn services(dynamo: Dynamo, endpoint: &str) -> Services {
-    let kms = aws_sdk_kms::Config::builder()
-        .behavior_version(aws_sdk_kms::config::BehaviorVersion::latest())
-        .endpoint_url(endpoint)
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "test"));
-    Services { dynamo, kms: Kms::new(aws_sdk_kms::Client::from_conf(kms.build())) }
 }
 
 /// Delivers an event once.
