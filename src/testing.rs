@@ -92,6 +92,7 @@ mod recovery;
 mod rejection;
 mod schema;
 mod server;
+mod services;
 mod settings;
 mod stack;
 mod table;

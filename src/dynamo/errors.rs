@@ -342,6 +342,7 @@ mod tests {
     fn a_spent_quota_says_when_it_allows_the_next_change() {
         let blocked = |message: &str| {
             let error = Error {
+                service: Service::DynamoDb,
                 action: "UpdateTable",
                 resource: "orders".to_owned(),
                 class: Class::Blocked(HOUR),

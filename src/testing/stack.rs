@@ -12,6 +12,7 @@ use crate::dynamo::Dynamo;
 use crate::handler::{Handler, Invocation};
 use crate::migrator::{BuildError, Migrator};
 use crate::request::AllowedHosts;
+use crate::services::Services;
 
 const HOST: &str = "cloudformation.test";
 /// Longest that Lambda lets an invocation run.
@@ -55,7 +56,7 @@ const INVOCATION: Duration = Duration::from_mins(15);
 /// ```
 #[derive(Debug)]
 pub struct Stack {
-    dynamo: Dynamo,
+    services: Services,
     migrator: Result<Arc<Migrator>, BuildError>,
     id: String,
     held: Option<Held>,
@@ -119,7 +120,7 @@ impl Stack {
     pub fn new(plane: &ControlPlane) -> Self {
         let region = plane.lock().account.region.clone();
         Self {
-            dynamo: Dynamo::new(plane.client()),
+            services: plane.services(),
             migrator: Migrator::builder().build().map(Arc::new),
             id: format!("arn:aws:cloudformation:{region}:111122223333:stack/Test/6f1d2c80"),
             held: None,
@@ -134,7 +135,7 @@ impl Stack {
 
     /// Replaces the function's client, as by one with an interceptor.
     pub fn connect(&mut self, client: aws_sdk_dynamodb::Client) {
-        self.dynamo = Dynamo::new(client);
+        self.services.dynamo = Dynamo::new(client);
     }
 
     /// Deploys a declaration; where it fails, CloudFormation takes it back.
@@ -233,7 +234,7 @@ impl Stack {
     async fn deliver(&self, event: Value) -> Answer {
         let mailbox = Arc::<Mutex<Vec<String>>>::default();
         let function = Handler::new(
-            self.dynamo.clone(),
+            self.services.clone(),
             self.migrator.clone(),
             AllowedHosts::parse(HOST),
             Sender::keeping(Arc::clone(&mailbox)),

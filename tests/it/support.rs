@@ -67,16 +67,17 @@ impl Answer {
 
 impl Stack {
     pub(crate) async fn start() -> Self {
-        Self::with_receiver(receiver().await)
+        let receiver = MockServer::start().await;
+        wiremock::Mock::given(any())
+            .respond_with(ResponseTemplate::new(200))
+            .mount(&receiver)
+            .await;
+        Self::with_receiver(receiver)
     }
 
     pub(crate) fn with_receiver(receiver: MockServer) -> Self {
-        Self::on(Engine::start(), receiver)
-    }
-
-    /// On an engine that is running.
-    pub(crate) fn on(engine: Engine, receiver: MockServer) -> Self {
         crate::logs::collect();
+        let engine = Engine::start();
         Self { client: engine.client(), engine, receiver }
     }
 
@@ -206,14 +207,6 @@ impl Stack {
         rows.sort();
         rows
     }
-}
-
-/// A receiver that takes every answer.
-pub(crate) async fn receiver() -> MockServer {
-    let receiver = MockServer::start().await;
-    let accepted = ResponseTemplate::new(200);
-    wiremock::Mock::given(any()).respond_with(accepted).mount(&receiver).await;
-    receiver
 }
 
 /// A function with these migrations that sees DynamoDB through this client; no other service answers it.
