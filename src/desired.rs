@@ -6,6 +6,7 @@ mod reader;
 mod settings;
 mod table;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::Value;
@@ -40,6 +41,8 @@ pub struct DeclaredTable {
     pub removal: RemovalPolicy,
     /// Whether an existing table that nobody owns may be taken over.
     pub adopt: bool,
+    /// Global indexes that are filled on after the deploy that makes them.
+    pub detached: BTreeSet<String>,
 }
 
 /// What becomes of a table that is no longer wanted.
@@ -124,6 +127,13 @@ pub enum OnFailure {
 }
 
 impl Desired {
+    /// Indexes of a table that are not waited for.
+    #[must_use]
+    pub fn detached(&self, table: &str) -> BTreeSet<String> {
+        let declared = self.tables.iter().find(|declared| declared.table.name == table);
+        declared.map(|declared| declared.detached.clone()).unwrap_or_default()
+    }
+
     /// Reads `ResourceProperties`.
     ///
     /// # Errors

@@ -1,16 +1,17 @@
 //! Carries a plan out in slices: tables, then migrations, then the record that they are done, then removals.
 
+mod change;
 mod delete;
 mod migrations;
 mod tables;
+mod wait;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub(crate) use self::delete::delete_resource;
+pub(crate) use self::delete::{delete_and_wait, delete_resource};
 pub(crate) use self::migrations::{context, forget, perform};
-pub(crate) use self::tables::delete_and_wait;
 use crate::deadline::Deadline;
 use crate::desired::Desired;
 use crate::dynamo::{Dynamo, patiently};

@@ -81,7 +81,8 @@ pub async fn observe(
     for declared in &desired.tables {
         let row = snapshot.tables.get(&declared.table.name);
         let last = row.and_then(TableRow::last_declaration);
-        let by = Wanted::by(&plan::retire(&declared.table, last.as_ref()));
+        let by = Wanted::by(&plan::retire(&declared.table, last.as_ref()))
+            .without_waiting_for(declared.detached.clone());
         wanted.insert(&declared.table.name, Wanted { emptiness, ..by });
     }
     let looks = wanted.iter().map(|(name, wanted)| table(services, name, wanted));
@@ -130,6 +131,7 @@ pub async fn table(
         return Ok(None);
     };
     let is_there = description.status == Status::Active;
+    let description = description.detached(&wanted.detached);
     let mut live =
         LiveTable { description, tags: BTreeMap::new(), empty: None, unsupported: BTreeSet::new() };
     if !is_there {

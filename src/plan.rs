@@ -5,6 +5,7 @@
 
 mod changes;
 mod drift;
+mod facts;
 mod keys;
 mod last;
 mod migrations;
@@ -16,10 +17,11 @@ mod warm;
 use std::fmt;
 
 pub use self::changes::{Changes, changes};
+pub use self::facts::{Caution, Facts, Takes};
 pub use self::last::{retire, unfinished};
 pub use self::migrations::MigrationStep;
 pub use self::settings::Setting;
-pub use self::steps::TableStep;
+pub use self::steps::{Completion, TableStep};
 
 use crate::desired::Desired;
 use crate::migration::Spec;

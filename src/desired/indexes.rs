@@ -26,6 +26,8 @@ pub(super) struct Indexes {
     pub(super) local: BTreeMap<String, Index>,
     /// Contributor insights of global indexes.
     pub(super) insights: BTreeMap<String, Insights>,
+    /// Global indexes that are not waited for.
+    pub(super) detached: BTreeSet<String>,
 }
 
 /// Reads the indexes of a table with this key and these figures.
@@ -35,10 +37,11 @@ pub(super) fn read(
     billing: Billing,
     table: Capacity,
 ) -> Indexes {
-    let mut insights = BTreeMap::new();
+    let (mut insights, mut detached) = (BTreeMap::new(), BTreeSet::new());
     let global = list(fields, "GlobalSecondaryIndexes", GLOBAL_INDEXES_MAX, |node| {
-        let (index, watched) = global_index(node, billing)?;
+        let GlobalIndex { index, watched, is_detached } = global_index(node, billing)?;
         insights.extend(watched.map(|watched| (index.name.clone(), watched)));
+        detached.extend(is_detached.then(|| index.name.clone()));
         Some(index)
     });
     let local = list(fields, "LocalSecondaryIndexes", LOCAL_INDEXES_MAX, |node| {
@@ -62,7 +65,7 @@ pub(super) fn read(
             ),
         );
     }
-    Indexes { global, local, insights }
+    Indexes { global, local, insights, detached }
 }
 
 fn list(
@@ -86,7 +89,13 @@ fn list(
     indexes
 }
 
-fn global_index(node: &Node<'_>, billing: Billing) -> Option<(Index, Option<Insights>)> {
+struct GlobalIndex {
+    index: Index,
+    watched: Option<Insights>,
+    is_detached: bool,
+}
+
+fn global_index(node: &Node<'_>, billing: Billing) -> Option<GlobalIndex> {
     const KEY_ATTRIBUTES_MAX: usize = 4;
     let known = [
         "IndexName",
@@ -96,6 +105,7 @@ fn global_index(node: &Node<'_>, billing: Billing) -> Option<(Index, Option<Insi
         "OnDemandThroughput",
         "WarmThroughput",
         "ContributorInsightsSpecification",
+        "Completion",
     ];
     let fields = node.object_but(&known, &REFUSED)?;
     let name = fields.required("IndexName").and_then(|node| table_name(&node));
@@ -106,7 +116,10 @@ fn global_index(node: &Node<'_>, billing: Billing) -> Option<(Index, Option<Insi
     let insights = insights(&fields);
     let index =
         Index { name: name?, keys: keys?, projection: projection?, capacity: capacity?, warm };
-    Some((index, insights))
+    let is_detached = fields
+        .get("Completion")
+        .map_or(Some(false), |node| node.one_of(&[("wait", false), ("detach", true)]));
+    Some(GlobalIndex { index, watched: insights, is_detached: is_detached? })
 }
 
 fn local_index(node: &Node<'_>, table_keys: &KeySchema, capacity: Capacity) -> Option<Index> {

@@ -99,7 +99,12 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeclaredTable> {
         settings: crate::schema::Settings { index_insights: indexes.insights, ..settings },
     };
     check_attributes(&fields, &table);
-    Some(DeclaredTable { table: table.normalised(), removal: removal?, adopt: adopt? })
+    Some(DeclaredTable {
+        table: table.normalised(),
+        removal: removal?,
+        adopt: adopt?,
+        detached: indexes.detached,
+    })
 }
 
 pub(super) fn table_name(node: &Node<'_>) -> Option<String> {

@@ -1,6 +1,6 @@
 //! What DynamoDB describes becomes a [`Description`]: the table in the model's form, and what is going on with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use aws_sdk_dynamodb::types as sdk;
@@ -27,6 +27,28 @@ pub struct Description {
     pub unsettled: Vec<String>,
     /// How far each global index is.
     pub phases: BTreeMap<String, IndexPhase>,
+}
+
+impl Description {
+    /// Whether the index is not there yet and will be.
+    #[must_use]
+    pub fn is_being_made(&self, index: &str) -> bool {
+        let phase = self.phases.get(index);
+        matches!(phase, Some(IndexPhase::Allocating | IndexPhase::Filling))
+    }
+
+    /// The same, but that these indexes are being filled does not count as something that goes on.
+    #[must_use]
+    pub(crate) fn detached(mut self, indexes: &BTreeSet<String>) -> Self {
+        let goes_on: Vec<_> =
+            indexes.iter().map(|index| in_phase(index, IndexPhase::Filling)).collect();
+        self.unsettled.retain(|what| !goes_on.contains(what));
+        self
+    }
+}
+
+fn in_phase(index: &str, phase: IndexPhase) -> String {
+    format!("the index {index} is {phase}")
 }
 
 /// State of a table.
@@ -139,7 +161,7 @@ fn unsettled(
     let table = table.filter(|status| is_passing(status));
     let table = table.map(|status| format!("the table is {}", status.as_str()));
     let indexes = phases.iter().filter(|(_, phase)| **phase != IndexPhase::Active);
-    let indexes = indexes.map(|(name, phase)| format!("the index {name} is {phase}"));
+    let indexes = indexes.map(|(name, phase)| in_phase(name, *phase));
     let key = described.sse_description.as_ref().and_then(|sse| sse.status.as_ref());
     let key = key.filter(|status| {
         use sdk::SseStatus::{Disabling, Enabling, Updating};

@@ -5,15 +5,18 @@ use std::time::Duration;
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::desired::RemovalPolicy;
-use crate::dynamo::{Class, Dynamo, patiently};
+use crate::dynamo::{Class, Dynamo, Status, patiently};
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{Origin, TableRow, entry};
 use crate::ledger::{Lease, RowWrite};
 use crate::observe::OWNER_TAG;
+use crate::plan::Takes;
 
-use super::delete_and_wait;
+use super::wait::Wait;
 
 const BACKUP_POLL: Duration = Duration::from_secs(2);
+/// How long a table may take to go; an index or a key that is still being changed holds it up.
+const GONE: Duration = Duration::from_mins(15);
 
 /// Deletes what may be deleted; returns what became of each table.
 ///
@@ -100,4 +103,27 @@ async fn back_up(
         }
     }
     Ok(Some(arn))
+}
+
+/// Deletes the table with this identity and waits until it is gone. A table that somebody makes under the same name
+/// meanwhile has another one.
+pub(crate) async fn delete_and_wait(
+    dynamo: &Dynamo,
+    name: &str,
+    id: Option<&str>,
+    deadline: Deadline,
+) -> Result<(), Interrupt> {
+    let mut wait = Wait::new(name, Takes::Seconds(4, 6), Some(GONE), deadline);
+    loop {
+        match patiently(|| dynamo.describe_table(name)).await? {
+            None => return Ok(()),
+            Some(found) if found.id.as_deref() != id => return Ok(()),
+            Some(found) if found.status == Status::Deleting => wait.on("it is DELETING").await?,
+            Some(_) => match dynamo.delete_table(name).await {
+                Ok(()) => {}
+                Err(error) if error.is_transient() => wait.on(&error.message).await?,
+                Err(error) => return Err(error.into()),
+            },
+        }
+    }
 }

@@ -1,32 +1,28 @@
-//! Carries out the steps of tables: see whether a step is done, send it if not, wait until the table shows it.
+//! Carries out the plans of tables side by side; makes tables, takes them over and lets them go.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use serde::Serialize;
-use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::Run;
+use super::change::change;
+use super::wait::{Rest, Wait};
 use crate::deadline::Deadline;
 use crate::desired::RemovalPolicy;
-use crate::dynamo::{self, Class, Dynamo, Status, patiently};
+use crate::dynamo::{Class, Status, patiently};
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{Origin, TableRow, entry};
 use crate::ledger::{RowWrite, Snapshot};
-use crate::observe::{self, CREATED_BY_TAG, OWNER_TAG, Wanted};
-use crate::plan::{Setting, TablePlan, TableStep};
+use crate::observe::{self, CREATED_BY_TAG, OWNER_TAG};
+use crate::plan::{Facts, TablePlan, TableStep};
 use crate::rollback;
-use crate::schema::{Policy, Table};
+use crate::schema::Table;
 
 /// Tables that are changed at the same time; DynamoDB throttles control-plane calls beyond a handful.
 const CONCURRENCY: usize = 5;
-/// How long a settled table may go on showing the state before a change that was accepted.
-const TAKES_EFFECT: Duration = Duration::from_secs(30);
-const POLL_FIRST: Duration = Duration::from_millis(100);
-const POLL_LAST: Duration = Duration::from_secs(5);
 
 /// Runs the plans of tables side by side; returns what a person should know.
 ///
@@ -91,7 +87,9 @@ async fn run_one(
         let line = step.line(&plan.table);
         tracing::info!("step {line}");
         match step {
-            TableStep::Create(table) => create(run, ledger, table, deadline).await?,
+            TableStep::Create(table) => {
+                create(run, ledger, table, step.facts(), deadline).await?;
+            }
             TableStep::Adopt => adopt(run, &plan.table).await?,
             TableStep::Release => release(run, ledger, &plan.table).await?,
             step => {
@@ -112,6 +110,7 @@ async fn create(
     run: &Run,
     ledger: &Snapshot,
     table: &Table,
+    facts: Facts,
     deadline: Deadline,
 ) -> Result<(), Interrupt> {
     let name = &table.name;
@@ -130,16 +129,19 @@ async fn create(
     let mut tags = table.settings.tags.clone().unwrap_or_default();
     tags.extend(own_tags(run));
     tags.insert(CREATED_BY_TAG.to_owned(), row.run.clone());
-    let mut wait = Wait::new(name, deadline);
+    let mut wait = Wait::new(name, facts.takes, facts.limit, deadline);
+    let mut rest = Rest::default();
     let mut sent = false;
     let description = loop {
         let found = patiently(|| run.services.dynamo.describe_table(name)).await?;
         match found {
             Some(found) if found.status == Status::Deleting => wait.on("it is DELETING").await?,
-            Some(found) if sent && found.unsettled.is_empty() => break found,
             Some(found) if !found.unsettled.is_empty() => {
+                rest.disturb();
                 wait.on(&found.unsettled.join(", ")).await?;
             }
+            Some(found) if sent && rest.confirm() => break found,
+            Some(_) if sent => wait.before_second_look().await?,
             Some(found) => {
                 let tags = observe::tags(&run.services.dynamo, name, &found.arn).await?;
                 // Without tags nothing contradicts the intent that is on record.
@@ -231,166 +233,4 @@ fn own_tags(run: &Run) -> BTreeMap<String, String> {
 
 async fn write_row(run: &Run, row: &TableRow) -> Result<(), Interrupt> {
     run.lease.write(vec![RowWrite::set(entry::table(&row.name), row)?]).await
-}
-
-/// Makes one change and waits until a settled table shows it. What an engine does not implement is left out, and said.
-async fn change(
-    run: &Run,
-    name: &str,
-    step: &TableStep,
-    deadline: Deadline,
-) -> Result<Option<String>, Interrupt> {
-    let wanted = Wanted::to_check(step);
-    let mut wait = Wait::new(name, deadline);
-    let mut is_sent = false;
-    let mut settled_at: Option<Instant> = None;
-    loop {
-        let Some(live) = observe::table(&run.services, name, &wanted).await? else {
-            return Err(Interrupt::Failed(format!("table {name} vanished while it was changed")));
-        };
-        let description = &live.description;
-        if let Status::Broken(state) = &description.status {
-            return Err(Interrupt::Failed(format!("table {name} is {state}")));
-        }
-        if !description.unsettled.is_empty() {
-            wait.on(&description.unsettled.join(", ")).await?;
-            continue;
-        }
-        if step.is_done(live.table()) {
-            return Ok(None);
-        }
-        if is_sent {
-            if let Some(why) = step.failure(live.table()) {
-                return Err(Interrupt::Failed(format!("{}: {why}", step.line(name))));
-            }
-            let settled_at = *settled_at.get_or_insert_with(Instant::now);
-            if settled_at.elapsed() > TAKES_EFFECT {
-                return Err(Interrupt::Failed(format!(
-                    "DynamoDB accepted a change that table {name} does not show: {}",
-                    step.line(name)
-                )));
-            }
-            wait.on("the change does not show yet").await?;
-            continue;
-        }
-        run.lease.confirm().await?;
-        match send(&run.services.dynamo, name, &description.arn, step).await {
-            Ok(()) => is_sent = true,
-            Err(error) => match error.class {
-                Class::Satisfied => is_sent = true,
-                Class::Missing if matches!(step, TableStep::DeleteIndex(_)) => is_sent = true,
-                Class::Unsupported => {
-                    let notice =
-                        format!("left out, this engine does not implement it: {}", step.line(name));
-                    tracing::warn!(%error, "{notice}");
-                    return Ok(Some(notice));
-                }
-                _ if error.is_transient() => wait.on(&error.message).await?,
-                _ => return Err(error.into()),
-            },
-        }
-    }
-}
-
-async fn send(
-    dynamo: &Dynamo,
-    name: &str,
-    arn: &str,
-    step: &TableStep,
-) -> Result<(), dynamo::Error> {
-    match step {
-        TableStep::Billing { to, indexes, .. } => dynamo.set_billing(name, *to, indexes).await,
-        TableStep::Throughput { table, indexes } => {
-            dynamo.set_throughput(name, *table, indexes).await
-        }
-        TableStep::Limits(limits) => dynamo.set_limits(name, *limits).await,
-        TableStep::IndexLimits(index, limits) => {
-            dynamo.set_index_limits(name, index, *limits).await
-        }
-        TableStep::CreateIndex { index, attributes } => {
-            dynamo.create_index(name, index, attributes).await
-        }
-        TableStep::DeleteIndex(index) => dynamo.delete_index(name, index).await,
-        TableStep::Stream(stream) => dynamo.set_stream(name, *stream).await,
-        TableStep::Encryption(encryption) => dynamo.set_encryption(name, encryption).await,
-        TableStep::Class(class) => dynamo.set_class(name, *class).await,
-        TableStep::TimeToLive { attribute, on } => {
-            dynamo.set_time_to_live(name, attribute, *on).await
-        }
-        TableStep::Warm(warm) => dynamo.set_warm(name, *warm).await,
-        TableStep::IndexWarm(index, warm) => dynamo.set_index_warm(name, index, *warm).await,
-        TableStep::Setting(setting) => send_setting(dynamo, name, arn, setting).await,
-        TableStep::Create(_) | TableStep::Adopt | TableStep::Release | TableStep::Settle { .. } => {
-            Ok(())
-        }
-    }
-}
-
-async fn send_setting(
-    dynamo: &Dynamo,
-    name: &str,
-    arn: &str,
-    setting: &Setting,
-) -> Result<(), dynamo::Error> {
-    match setting {
-        Setting::Recovery(recovery) => dynamo.set_recovery(name, *recovery).await,
-        Setting::StartDestination { arn, precision } => {
-            dynamo.start_destination(name, arn, *precision).await
-        }
-        Setting::StopDestination { arn } => dynamo.stop_destination(name, arn).await,
-        Setting::DestinationPrecision { arn, precision } => {
-            dynamo.set_destination_precision(name, arn, *precision).await
-        }
-        Setting::Insights { index, to } => dynamo.set_insights(name, index.as_deref(), to).await,
-        Setting::Policy(Policy::Document(policy)) => dynamo.put_policy(name, arn, policy).await,
-        Setting::Policy(Policy::Off) => dynamo.delete_policy(name, arn).await,
-        Setting::Tag(tags) => dynamo.tag(name, arn, tags).await,
-        Setting::Untag(keys) => dynamo.untag(name, arn, keys.iter().cloned().collect()).await,
-        Setting::DeletionProtection(on) => dynamo.set_deletion_protection(name, *on).await,
-    }
-}
-
-/// Deletes the table with this identity and waits until it is gone. A table that somebody makes under the same name
-/// meanwhile has another one.
-pub(crate) async fn delete_and_wait(
-    dynamo: &Dynamo,
-    name: &str,
-    id: Option<&str>,
-    deadline: Deadline,
-) -> Result<(), Interrupt> {
-    let mut wait = Wait::new(name, deadline);
-    loop {
-        match patiently(|| dynamo.describe_table(name)).await? {
-            None => return Ok(()),
-            Some(found) if found.id.as_deref() != id => return Ok(()),
-            Some(found) if found.status == Status::Deleting => wait.on("it is DELETING").await?,
-            Some(_) => match dynamo.delete_table(name).await {
-                Ok(()) => {}
-                Err(error) if error.is_transient() => wait.on(&error.message).await?,
-                Err(error) => return Err(error.into()),
-            },
-        }
-    }
-}
-
-/// Waits between looks at a table, longer each time, and never past the deadline.
-struct Wait<'a> {
-    table: &'a str,
-    deadline: Deadline,
-    pause: Duration,
-}
-
-impl<'a> Wait<'a> {
-    fn new(table: &'a str, deadline: Deadline) -> Self {
-        Self { table, deadline, pause: POLL_FIRST }
-    }
-
-    async fn on(&mut self, what: &str) -> Result<(), Interrupt> {
-        tracing::debug!(table = self.table, "waiting: {what}");
-        if !self.deadline.sleep(self.pause).await {
-            return Err(Interrupt::OutOfTime(format!("table {}: {what}", self.table)));
-        }
-        self.pause = (self.pause * 2).min(POLL_LAST);
-        Ok(())
-    }
 }

@@ -47,6 +47,8 @@ pub struct Wanted {
     pub(super) index_insights: BTreeSet<String>,
     /// Whether there is any item.
     pub(super) emptiness: bool,
+    /// Indexes that are not waited for while they are being filled.
+    pub(super) detached: BTreeSet<String>,
 }
 
 impl Wanted {
@@ -103,8 +105,15 @@ impl Wanted {
             time_to_live: want.time_to_live.is_some(),
             settings,
             index_insights: want.settings.index_insights.keys().cloned().collect(),
-            emptiness: false,
+            ..Self::default()
         }
+    }
+
+    /// The same, but that these indexes are being filled does not count as something that goes on.
+    #[must_use]
+    pub fn without_waiting_for(mut self, detached: BTreeSet<String>) -> Self {
+        self.detached = detached;
+        self
     }
 }
 

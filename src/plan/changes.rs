@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::settings;
-use super::steps::TableStep;
+use super::steps::{Completion, TableStep};
 use crate::schema::{
     AttributeType, Capacity, Encryption, Index, Insights, Limits, Stream, Table, TimeToLive, Warm,
 };
@@ -41,7 +41,11 @@ pub fn changes(want: &Table, live: &Table) -> Changes {
             let used = |attribute: &String| index.keys.uses(attribute) || want.keys.uses(attribute);
             let mut attributes = want.attributes.clone();
             attributes.retain(|attribute, _| used(attribute));
-            steps.push(TableStep::CreateIndex { index: index.clone(), attributes });
+            steps.push(TableStep::CreateIndex {
+                index: index.clone(),
+                attributes,
+                completion: Completion::Wait,
+            });
         }
     }
     stream(want, live, steps);

@@ -9,6 +9,16 @@ use crate::schema::{
     TimeToLive, Warm,
 };
 
+/// Whether a new index is waited for until it can be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Completion {
+    /// It is.
+    #[default]
+    Wait,
+    /// It is filled on after the deploy.
+    Detach,
+}
+
 /// One change of one table; each is one API call that DynamoDB accepts by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TableStep {
@@ -49,6 +59,8 @@ pub enum TableStep {
         index: Index,
         /// Types of the table's keys and of its own.
         attributes: BTreeMap<String, AttributeType>,
+        /// Whether it is waited for.
+        completion: Completion,
     },
     /// Removes a global index.
     DeleteIndex(String),
@@ -105,10 +117,14 @@ impl TableStep {
             Self::IndexLimits(index, limits) => {
                 format!("~ table {table}: index {index} on demand{limits}")
             }
-            Self::CreateIndex { index, .. } => format!(
-                "+ table {table}: index {} ({}; {})",
-                index.name, index.keys, index.projection
-            ),
+            Self::CreateIndex { index, completion, .. } => {
+                let Index { name, keys, projection, .. } = index;
+                let goes_on = match completion {
+                    Completion::Wait => "",
+                    Completion::Detach => ", not waited for",
+                };
+                format!("+ table {table}: index {name} ({keys}; {projection}){goes_on}")
+            }
             Self::DeleteIndex(index) => format!("- table {table}: index {index}"),
             Self::Stream(stream) => format!("~ table {table}: stream {stream}"),
             Self::Encryption(encryption) => format!("~ table {table}: encryption {encryption}"),

@@ -1,9 +1,11 @@
 //! Plans the tables: whose they are, which of their changes are made now, and what stands against them.
 
+use std::collections::BTreeSet;
+
 use super::changes::{Changes, changes};
 use super::drift::drift;
 use super::last::{retire, untag};
-use super::steps::TableStep;
+use super::steps::{Completion, TableStep};
 use super::{Input, Mode, Plan, TablePlan, keys, warm};
 use crate::desired::DeclaredTable;
 use crate::dynamo::Status;
@@ -129,6 +131,7 @@ fn existing(
     let last_settings = last.as_ref().map(|last| &last.settings);
     let untag = untag(&declared.settings, last_settings, &live.tags);
     changes.steps.extend(untag.map(TableStep::Setting));
+    changes.detach(&input.desired.detached(name));
     objections.extend(std::mem::take(&mut changes.refused));
     objections.extend(warm::too_cold(&want, Some(live.table())));
     plan.notices.extend(unsupported(&want, live));
@@ -279,6 +282,20 @@ impl Changes {
                 kept.join("; ")
             )
         })
+    }
+
+    /// Has these indexes made without waiting for them, as the last of all: nothing that follows could be made meanwhile.
+    fn detach(&mut self, indexes: &BTreeSet<String>) {
+        let (detached, waited): (Vec<_>, Vec<_>) = std::mem::take(&mut self.steps)
+            .into_iter()
+            .partition(|step| matches!(step, TableStep::CreateIndex { index, .. } if indexes.contains(&index.name)));
+        self.steps = waited;
+        self.steps.extend(detached.into_iter().map(|step| match step {
+            TableStep::CreateIndex { index, attributes, .. } => {
+                TableStep::CreateIndex { index, attributes, completion: Completion::Detach }
+            }
+            other => other,
+        }));
     }
 
     /// Takes out the removal of indexes that were not made or declared here; returns their names.

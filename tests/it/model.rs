@@ -37,7 +37,7 @@ pub(crate) fn apply(table: &mut Table, step: &TableStep) {
         TableStep::IndexLimits(name, limits) => {
             table.global_indexes.get_mut(&name).unwrap().capacity = Capacity::OnDemand(limits);
         }
-        TableStep::CreateIndex { index, attributes } => {
+        TableStep::CreateIndex { index, attributes, .. } => {
             assert!(index.keys.names().all(|key| attributes.contains_key(key)), "untyped key");
             table.attributes.extend(attributes);
             table.settings.index_insights.insert(index.name.clone(), Insights::Off);

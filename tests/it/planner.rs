@@ -1,6 +1,6 @@
 //! The pure planner by itself: what a person reads, and that any table leads to any other that it can become.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -167,6 +167,7 @@ proptest! {
                 table: declared,
                 removal: RemovalPolicy::Retain,
                 adopt: false,
+                detached: BTreeSet::new(),
             }],
             ..Desired::read(&json!({})).unwrap()
         };
@@ -191,6 +192,7 @@ proptest! {
             table,
             removal: RemovalPolicy::Retain,
             adopt: false,
+            detached: BTreeSet::new(),
         };
         let desired = Desired {
             tables: vec![declare(declared), declare(extra)],

@@ -184,6 +184,37 @@ async fn an_index_that_a_dead_run_began_is_gone_on_with_and_never_restarted() {
     assert_nothing_refused_for_good(&plane);
 }
 
+/// Two indexes on a plane where each takes hours, the second of them detached.
+#[tokio::test(start_paused = true)]
+async fn a_detached_index_is_filled_on_after_the_deploy_and_holds_nothing_else_up() {
+    let hours = Durations { index_backfill: Duration::from_hours(3), ..Durations::default() };
+    let plane = ControlPlane::builder().durations(hours).build();
+    let mut stack = Stack::new(&plane);
+    let ttl = |orders| {
+        let ttl = json!({ "AttributeName": "ttl", "Enabled": true });
+        properties(&[with(orders, "TimeToLiveSpecification", ttl)])
+    };
+    let detached = |completion: &str| {
+        let mut orders = indexed(&["a"]);
+        orders["GlobalSecondaryIndexes"][0]["Completion"] = json!(completion);
+        orders
+    };
+    stack.deploy(&properties(&[table("orders")])).await.expect_success();
+    let deployed = stack.deploy(&properties(&[detached("detach")])).await;
+    deployed.expect_success();
+    let said = deployed.answer.reason();
+    assert!(said.contains("goes on after the deploy: + table orders: index by_a"), "{said}");
+    plane.advance(Duration::from_mins(5));
+    // The index is still being filled, and the table is changed all the same.
+    stack.deploy(&ttl(detached("detach"))).await.expect_success();
+    let deployed = stack.deploy(&ttl(detached("wait"))).await;
+    assert_failed(&deployed, &["lack of time", "the index by_a is being filled"]);
+    plane.advance(Duration::from_hours(3));
+    stack.deploy(&ttl(detached("wait"))).await.expect_success();
+    assert_eq!(indexes(&plane).await, ["by_a"]);
+    assert_nothing_refused_for_good(&plane);
+}
+
 #[tokio::test(start_paused = true)]
 async fn another_view_of_a_stream_comes_by_way_of_none_and_its_new_arn_is_answered() {
     let plane = quick();
