@@ -12,6 +12,7 @@ mod migrations;
 mod settings;
 mod steps;
 mod tables;
+mod text;
 mod warm;
 
 use std::fmt;
@@ -22,6 +23,7 @@ pub use self::last::{retire, unfinished};
 pub use self::migrations::MigrationStep;
 pub use self::settings::Setting;
 pub use self::steps::{Completion, TableStep};
+pub use self::text::{ExplainedStep, Explanation};
 
 use crate::desired::Desired;
 use crate::migration::Spec;
@@ -53,6 +55,9 @@ pub enum Mode {
     /// superset of both; only settings that change at once follow.
     Superset,
 }
+
+/// Tables that are changed at the same time; DynamoDB throttles control-plane calls beyond a handful.
+pub const CONCURRENT_TABLES: usize = 5;
 
 /// An ordered list of steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

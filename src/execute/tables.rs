@@ -17,12 +17,9 @@ use crate::interrupt::Interrupt;
 use crate::ledger::rows::{Origin, TableRow, entry};
 use crate::ledger::{RowWrite, Snapshot};
 use crate::observe::{self, CREATED_BY_TAG, OWNER_TAG};
-use crate::plan::{Facts, TablePlan, TableStep};
+use crate::plan::{CONCURRENT_TABLES, Facts, TablePlan, TableStep};
 use crate::rollback;
 use crate::schema::Table;
-
-/// Tables that are changed at the same time; DynamoDB throttles control-plane calls beyond a handful.
-const CONCURRENCY: usize = 5;
 
 /// Runs the plans of tables side by side; returns what a person should know.
 ///
@@ -39,7 +36,7 @@ pub(super) async fn run_all(
         run_until(run, ledger, plan, &halt, deadline).instrument(span)
     });
     let work: Vec<_> = work.collect();
-    let outcomes: Vec<_> = stream::iter(work).buffer_unordered(CONCURRENCY).collect().await;
+    let outcomes: Vec<_> = stream::iter(work).buffer_unordered(CONCURRENT_TABLES).collect().await;
     let (mut notices, mut interrupts) = (Vec::new(), Vec::new());
     for outcome in outcomes {
         match outcome {

@@ -29,7 +29,7 @@ pub(super) fn drift(want: &Table, mut last: Table, live: &Table) -> Vec<String> 
 }
 
 /// What a live table shows in the places that a step changes.
-fn finds(step: &TableStep, live: &Table) -> Vec<String> {
+pub(super) fn finds(step: &TableStep, live: &Table) -> Vec<String> {
     let index_capacity = |name: &String| {
         let index = live.global_indexes.get(name)?;
         Some(format!("index {name} is {}", index.capacity))

@@ -117,6 +117,40 @@ fn a_plan_reads_like_what_will_happen() {
     - table orders: index by_a
     - table orders: index by_b
     ");
+    let explained = plan::plan(&input).unwrap().explain(&observed);
+    insta::assert_snapshot!(explained, @r"
+    + table orders: index by_c (c HASH; ALL)
+          declared, and not there; UpdateTable, 8 to 17 min without items, longer with them
+    ~ table users: billing on demand -> provisioned 5 read, 1 write
+          now it is on demand; UpdateTable, 60 to 98 s
+    ~ table users: deletion protection on
+          now deletion protection is off; UpdateTable, at once
+    + table new: create (pk HASH, on demand, 1 index)
+          declared, and not there; CreateTable, 14 to 22 s
+    ~ table new: time to live on ttl
+          the table is new; UpdateTimeToLive, at once; quota: one change an hour
+    ~ table gone: left the declaration; it stays
+          not declared any more
+    > migration 0001_a: run
+    > migration 0002_b: run, no way back
+    - table orders: index by_a
+          not declared any more; UpdateTable, 3 to 5 s; irreversible: the index has to be filled anew to come back
+    - table orders: index by_b
+          not declared any more; UpdateTable, 3 to 5 s; irreversible: the index has to be filled anew to come back
+    2 to add, 4 to change, 2 to remove, 2 migrations; the tables take 8 min or longer.
+    ");
+    let removal = serde_json::to_string_pretty(&explained.removals[0]).unwrap();
+    insta::assert_snapshot!(removal, @r#"
+    {
+      "table": "orders",
+      "step": "- table orders: index by_a",
+      "why": "not declared any more",
+      "call": "UpdateTable",
+      "takes": "3 to 5 s",
+      "irreversible": "the index has to be filled anew to come back",
+      "quota": null
+    }
+    "#);
     let back = Input { mode: Mode::Superset, ..input };
     insta::assert_snapshot!(plan::plan(&back).unwrap(), @r"
       nothing to do
