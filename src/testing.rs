@@ -12,7 +12,7 @@
 //!   table, changes of an account.
 //! - **Reads lag**: a new table is not found at first, tags are those from before, answers tell the old values.
 //! - **What emulators lack**: backups with the data and restores from them, point-in-time recovery, warm throughput,
-//!   encryption keys.
+//!   encryption keys, contributor insights, resource policies, Kinesis destinations, replicas, autoscaling targets.
 //! - **Faults on purpose** ([`Fault`]): throttling, lost answers, unprocessed items, latency.
 //!
 //! # In process
@@ -74,6 +74,7 @@
 
 mod account;
 mod admission;
+mod autoscaling;
 mod backups;
 mod calls;
 mod capacity;
@@ -85,11 +86,15 @@ mod durations;
 mod engine;
 mod faults;
 mod flights;
+mod insights;
 mod items;
+mod kinesis;
 mod kms;
+mod policy;
 mod quotas;
 mod recovery;
 mod rejection;
+mod replicas;
 mod schema;
 mod server;
 mod services;
@@ -193,7 +198,8 @@ impl ControlPlane {
             .http_client(self.http_client())
     }
 
-    /// An HTTP client for the configuration of any AWS SDK client: DynamoDB, its streams, KMS.
+    /// An HTTP client for the configuration of any AWS SDK client: DynamoDB, its streams, Application Auto
+    /// Scaling, KMS (`DescribeKey`).
     #[must_use]
     pub fn http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(InProcess(self.clone()))
@@ -248,6 +254,11 @@ impl ControlPlane {
             let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
             table.tags.extend(tags);
         }
+    }
+
+    /// Has a replica count as the source of another one, made in its region; it cannot be removed for a day.
+    pub fn replica_was_source(&self, table: &str, region: &str) {
+        self.lock().account.mark_source(table, region);
     }
 
     async fn serve_call(&self, target: &str, body: &[u8]) -> Result<Served, Broken> {
@@ -454,6 +465,7 @@ impl Builder {
             tables: BTreeMap::new(),
             backups: BTreeMap::new(),
             keys: kms::Keys::default(),
+            scaling: autoscaling::Scaling::default(),
             limiter: quotas::Limiter::default(),
         };
         // Faults draw from chances of their own: adding one must not change identifiers.

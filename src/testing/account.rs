@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::autoscaling::Scaling;
 use super::backups::Backup;
 use super::clock::{Clock, Moment};
 use super::durations::Durations;
@@ -22,6 +23,7 @@ use super::table::{Status, Table};
 pub(super) enum Service {
     DynamoDb,
     Streams,
+    Autoscaling,
     Kms,
 }
 
@@ -32,6 +34,7 @@ impl Service {
         let service = match prefix {
             "DynamoDB_20120810" => Self::DynamoDb,
             "DynamoDBStreams_20120810" => Self::Streams,
+            "AnyScaleFrontendService" => Self::Autoscaling,
             "TrentService" => Self::Kms,
             _ => return None,
         };
@@ -56,6 +59,7 @@ pub(super) struct Account {
     pub(super) tables: BTreeMap<String, Table>,
     pub(super) backups: BTreeMap<String, Backup>,
     pub(super) keys: Keys,
+    pub(super) scaling: Scaling,
     pub(super) limiter: Limiter,
 }
 
@@ -64,7 +68,8 @@ impl Account {
     pub(super) fn call(&mut self, service: Service, operation: &str, body: &str) -> Result<String> {
         self.now = self.clock.now();
         self.settle()?;
-        if engine::OPERATIONS.contains(&operation) && service != Service::Kms {
+        let has_items = matches!(service, Service::DynamoDb | Service::Streams);
+        if has_items && engine::OPERATIONS.contains(&operation) {
             return self.item_call(operation, body);
         }
         let request: Value = serde_json::from_str(body)
@@ -72,6 +77,7 @@ impl Account {
         let answer = match service {
             Service::DynamoDb => self.serve(operation, &request)?,
             Service::Streams => return Err(Rejection::unknown_operation()),
+            Service::Autoscaling => self.serve_autoscaling(operation, &request)?,
             Service::Kms => self.serve_kms(operation, &request)?,
         };
         Ok(answer.to_string())
@@ -96,6 +102,16 @@ impl Account {
             "ListBackups" => self.list_backups(request),
             "DeleteBackup" => self.delete_backup(request),
             "RestoreTableFromBackup" => self.restore_table(request),
+            "UpdateContributorInsights" => self.update_contributor_insights(request),
+            "DescribeContributorInsights" => self.describe_contributor_insights(request),
+            "ListContributorInsights" => self.list_contributor_insights(request),
+            "GetResourcePolicy" => self.get_resource_policy(request),
+            "PutResourcePolicy" => self.put_resource_policy(request),
+            "DeleteResourcePolicy" => self.delete_resource_policy(request),
+            "EnableKinesisStreamingDestination" => self.enable_kinesis(request),
+            "DisableKinesisStreamingDestination" => self.disable_kinesis(request),
+            "UpdateKinesisStreamingDestination" => self.update_kinesis(request),
+            "DescribeKinesisStreamingDestination" => self.describe_kinesis(request),
             "DescribeLimits" => Ok(json!({
                 "AccountMaxReadCapacityUnits": 80_000,
                 "AccountMaxWriteCapacityUnits": 80_000,
@@ -134,7 +150,7 @@ impl Account {
         match flight.job {
             Job::Creation => {
                 table.unseen = 0;
-                table.recovery.start(flight.until.plus(self.durations.backups_enabling));
+                table.features.recovery.start(flight.until.plus(self.durations.backups_enabling));
             }
             Job::Deletion => self.bury(name, flight.until)?,
             Job::Throughput(units) => table.capacity.provision(units, flight.until),
@@ -151,6 +167,7 @@ impl Account {
             Job::IndexBackfill(index) => self.engine.add_index(&self.tables[name], &index)?,
             Job::IndexDeletion(index) => {
                 table.indexes.retain(|kept| kept.name != index);
+                table.features.insights.remove(&Some(index));
                 table.prune_attributes();
             }
             Job::IndexThroughput(index, units) => {
@@ -162,6 +179,9 @@ impl Account {
                 if let Some(index) = table.index_mut(&index) {
                     index.capacity.warm = units;
                 }
+            }
+            Job::Replica(region, job) => {
+                self.finish_replica(name, region, &job, flight.until)?;
             }
             Job::Billing | Job::Stream | Job::IndexLimits(_) | Job::Tags => {}
         }

@@ -3,6 +3,7 @@
 use super::concerns::{Concern, one_online_index};
 use super::flights::Job;
 use super::rejection::{Rejection, Result};
+use super::replicas::ReplicaJob;
 use super::table::Table;
 use super::wire::BillingMode;
 
@@ -28,7 +29,8 @@ pub(super) fn admit_deletion(table: &Table) -> Result<()> {
             | Job::Encryption { .. }
             | Job::Warm(_)
             | Job::IndexWarm(..) => being_updated,
-            Job::Creation | Job::Deletion => continue,
+            Job::Replica(_, ReplicaJob::Remains) | Job::Creation | Job::Deletion => continue,
+            Job::Replica(..) => return Err(Rejection::replicated_in_use()),
         }));
     }
     Ok(())
@@ -77,7 +79,14 @@ fn refusal(table: &Table, job: &Job, concern: &Concern) -> Option<Rejection> {
             }
             _ => None,
         },
-        Job::Creation | Job::Deletion | Job::Warm(_) | Job::IndexWarm(..) | Job::Tags => None,
+        // Of tables with replicas, AWS does not say what is in the way.
+        Job::Replica(_, job) if *job != ReplicaJob::Remains => Some(Rejection::replicated_in_use()),
+        Job::Replica(..)
+        | Job::Creation
+        | Job::Deletion
+        | Job::Warm(_)
+        | Job::IndexWarm(..)
+        | Job::Tags => None,
     }
 }
 
@@ -109,7 +118,10 @@ fn while_iops(
         Concern::Class(_) => in_use(format!(
             "Can't update table class while table IOPS are being updated. Table: {name}"
         )),
-        Concern::Warm(_) | Concern::Encryption(_) | Concern::Protection(_) => None,
+        Concern::Warm(_)
+        | Concern::Encryption(_)
+        | Concern::Protection(_)
+        | Concern::Replicas(_) => None,
     }
 }
 
@@ -131,7 +143,10 @@ fn while_stream(table: &Table, concern: &Concern) -> Option<Rejection> {
         Concern::Class(_) => in_use(format!(
             "Can't update table class when stream status is being updated. Table: {name}"
         )),
-        Concern::Warm(_) | Concern::Encryption(_) | Concern::Protection(_) => None,
+        Concern::Warm(_)
+        | Concern::Encryption(_)
+        | Concern::Protection(_)
+        | Concern::Replicas(_) => None,
     }
 }
 
@@ -150,7 +165,10 @@ fn while_class(table: &Table, concern: &Concern) -> Option<Rejection> {
             in_use("Can't create or delete an index when a table class update is in progress.")
         }
         Concern::Class(_) => in_use(format!("Can't update table class {suffix}")),
-        Concern::Warm(_) | Concern::Encryption(_) | Concern::Protection(_) => None,
+        Concern::Warm(_)
+        | Concern::Encryption(_)
+        | Concern::Protection(_)
+        | Concern::Replicas(_) => None,
     }
 }
 
@@ -174,14 +192,18 @@ fn while_allocating(table: &Table, index: &str, concern: &Concern) -> Option<Rej
             table.name
         )),
         Concern::IndexCreation(_) | Concern::IndexDeletion(_) => Some(one_online_index()),
-        Concern::IndexChange(change) if change.index_name == index => {
-            in_use(index_busy("created", table, index))
-        }
+        Concern::IndexChange(change) if change.index_name == index => in_use(format!(
+            "Index is being created but is not backfilling yet. Table: {} Index: {index}",
+            table.name
+        )),
         Concern::Class(_) => in_use(format!(
             "Can't update table class when an index is being created. Table: {}",
             table.name
         )),
-        Concern::IndexChange(_) | Concern::Encryption(_) | Concern::Protection(_) => None,
+        Concern::IndexChange(_)
+        | Concern::Encryption(_)
+        | Concern::Protection(_)
+        | Concern::Replicas(_) => None,
     }
 }
 
@@ -200,6 +222,12 @@ fn while_deleting(table: &Table, index: &str, concern: &Concern) -> Option<Rejec
         Concern::IndexChange(change) if change.index_name == index => {
             in_use(index_busy("deleted", table, index))
         }
+        Concern::IndexCreation(new) if new.index_name == index => {
+            in_use(index_busy("deleted", table, index))
+        }
+        Concern::IndexDeletion(name) if name == index => {
+            in_use(index_busy("deleted", table, index))
+        }
         Concern::IndexCreation(_) | Concern::IndexDeletion(_) => Some(one_online_index()),
         Concern::Class(_) => in_use(format!(
             "Can't update table class when an index is being deleted. Table: {}",
@@ -208,7 +236,8 @@ fn while_deleting(table: &Table, index: &str, concern: &Concern) -> Option<Rejec
         Concern::Warm(_)
         | Concern::IndexChange(_)
         | Concern::Encryption(_)
-        | Concern::Protection(_) => None,
+        | Concern::Protection(_)
+        | Concern::Replicas(_) => None,
     }
 }
 

@@ -10,7 +10,7 @@ use super::clock::Moment;
 use super::create::new_capacity;
 use super::rejection::{Rejection, Result};
 use super::schema;
-use super::table::{Status, Table};
+use super::table::{Features, Status, Table};
 use super::wire::{BillingMode, Tags, Throughput};
 
 /// A backup.
@@ -74,7 +74,7 @@ impl Account {
 
     /// Ends a table that was deleted. What was protected by point-in-time recovery is kept as a backup.
     pub(super) fn bury(&mut self, name: &str, at: Moment) -> Result<()> {
-        if self.table(name)?.recovery.is_on() {
+        if self.table(name)?.features.recovery.is_on() {
             self.make_backup(name, format!("{name}$DeletedTableBackup"), Kind::System, at)?;
         }
         self.tables.remove(name);
@@ -194,8 +194,7 @@ impl Account {
             protected: false,
             tags: Tags::new(),
             old_tags: None,
-            time_to_live: super::time_to_live::TimeToLive::default(),
-            recovery: super::recovery::Recovery::default(),
+            features: Features::default(),
             flights: Vec::new(),
             uses: super::quotas::Uses::default(),
             unseen: self.unseen,

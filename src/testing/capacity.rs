@@ -192,6 +192,18 @@ impl Account {
         table.start(Job::Throughput(units), until);
     }
 
+    pub(super) fn change_index_throughput(&mut self, name: &str, index: &str, units: Units) {
+        let (now, until) = (self.now, self.now.plus(self.durations.throughput));
+        let clock = self.clock.clone();
+        let table = self.at(name);
+        if let Some(index) = table.index_mut(index)
+            && units.is_below(index.capacity.provisioned)
+        {
+            index.capacity.decreases.record(now, &clock);
+        }
+        table.start(Job::IndexThroughput(index.to_owned(), units), until);
+    }
+
     pub(super) fn warm_up(&mut self, name: &str, warm: wire::Warm) -> Result<()> {
         let current = self.table(name)?.capacity.warm;
         let units = schema::next_warm(warm, current, "table")?;
@@ -215,7 +227,7 @@ impl Account {
     }
 
     pub(super) fn change_index(&mut self, name: &str, change: &IndexChange) -> Result<()> {
-        let (now, clock) = (self.now, self.clock.clone());
+        let now = self.now;
         let until = now.plus(self.durations.throughput);
         let index_name = change.index_name.clone();
         let current = self.table(name)?.index(&index_name).map(|index| index.capacity.warm);
@@ -230,10 +242,7 @@ impl Account {
             table.start(Job::IndexWarm(index_name, units), warmed);
         } else if let Some(units) = change.provisioned_throughput {
             let units = schema::throughput(units)?;
-            if units.is_below(index.capacity.provisioned) {
-                index.capacity.decreases.record(now, &clock);
-            }
-            table.start(Job::IndexThroughput(index_name, units), until);
+            self.change_index_throughput(name, &index_name, units);
         } else if let Some(limits) = &change.on_demand_throughput {
             index.capacity.limit(limits);
             table.start(Job::IndexLimits(index_name), until);

@@ -6,6 +6,24 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use tokio::time::Instant;
 
+const DAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
 /// A point in plane time, counted from the start of the plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Moment(Duration);
@@ -78,6 +96,33 @@ impl Clock {
     pub(super) fn text(&self, moment: Moment) -> String {
         let date = DateTime::from_secs_f64(self.timestamp(moment));
         date.fmt(DateTimeFormat::DateTime).unwrap_or_default()
+    }
+
+    /// As the message about throughput gives dates: `Friday, October 9, 2026 at 1:21:34 AM Coordinated Universal Time`.
+    pub(super) fn long_text(&self, moment: Moment) -> String {
+        let date = DateTime::from_secs_f64(self.timestamp(moment));
+        // `Fri, 09 Oct 2026 01:21:34 GMT`
+        let short = date.fmt(DateTimeFormat::HttpDate).unwrap_or_default();
+        let parts: Vec<_> = short.split([' ', ',', ':']).filter(|part| !part.is_empty()).collect();
+        let [day, date, month, year, hour, minute, second, _] = parts[..] else { return short };
+        let full = |names: &[&'static str], start: &str| {
+            names.iter().find(|name| name.starts_with(start)).copied().unwrap_or_default()
+        };
+        let (day, month) = (full(&DAYS, day), full(&MONTHS, month));
+        let hour: u32 = hour.parse().unwrap_or_default();
+        let half = if hour < 12 { "AM" } else { "PM" };
+        let hour = if hour.is_multiple_of(12) { 12 } else { hour % 12 };
+        let date = date.trim_start_matches('0');
+        format!(
+            "{day}, {month} {date}, {year} at {hour}:{minute}:{second} {half} Coordinated Universal Time"
+        )
+    }
+
+    /// The next midnight in UTC.
+    pub(super) fn midnight(&self, moment: Moment) -> Moment {
+        let next = Duration::from_hours(24)
+            .saturating_mul(u32::try_from(self.day(moment) + 1).unwrap_or(u32::MAX));
+        Moment(next.saturating_sub(self.date))
     }
 
     /// Days since 1970 in UTC.

@@ -19,6 +19,7 @@ pub(super) enum Concern {
     Encryption(wire::Encryption),
     Class(wire::Class),
     Protection(bool),
+    Replicas(Vec<wire::ReplicaUpdate>),
 }
 
 /// Everything that one `UpdateTable` asks for, in the order in which it is applied.
@@ -45,6 +46,8 @@ impl Concerns {
         add(request.encryption.clone().map(Concern::Encryption));
         add(request.table_class.map(Concern::Class));
         add(request.deletion_protection_enabled.map(Concern::Protection));
+        let replicas = request.replica_updates.clone().filter(|updates| !updates.is_empty());
+        add(replicas.map(Concern::Replicas));
         let concerns = Self(concerns);
         concerns.check_presence(request)?;
         concerns.check_indexes()?;
@@ -91,6 +94,7 @@ impl Concerns {
         let has = |wanted: fn(&Concern) -> bool| self.0.iter().any(wanted);
         let many = self.0.len() > 1;
         for (exclusive, name) in [
+            (has(|c| matches!(c, Concern::Replicas(_))), "Replica modification"),
             (has(|c| matches!(c, Concern::Encryption(_))), "Server-Side Encryption modification"),
             (has(|c| matches!(c, Concern::Class(_))), "TableClass modification"),
             (has(|c| matches!(c, Concern::Protection(_))), "DeletionProtection modification"),
@@ -183,7 +187,8 @@ impl Concern {
             | Self::Stream(_)
             | Self::Encryption(_)
             | Self::Class(_)
-            | Self::Protection(_) => None,
+            | Self::Protection(_)
+            | Self::Replicas(_) => None,
         }
     }
 

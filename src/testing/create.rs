@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::account::{Account, read};
+use super::admission;
 use super::clock::Moment;
 use super::flights::Job;
+use super::policy::ResourcePolicy;
 use super::rejection::{Rejection, Result};
 use super::schema;
-use super::table::{Capacity, Index, LocalIndex, Status, Table, Units};
+use super::table::{Capacity, Features, Index, LocalIndex, Status, Table, Units};
 use super::tags;
 use super::wire::{self, BillingMode};
 
@@ -75,6 +77,10 @@ impl Account {
         };
         let tags = tags::checked(request.tags.as_deref().unwrap_or_default())?;
         tags::check_count(&tags, &self.quotas)?;
+        let mut features = Features::default();
+        if let Some(policy) = &request.resource_policy {
+            features.policy = ResourcePolicy::first(policy, &self.clock, self.now)?;
+        }
         let encryption = match &request.encryption {
             Some(encryption) => self.encryption_key(encryption)?,
             None => None,
@@ -99,8 +105,7 @@ impl Account {
             protected: request.deletion_protection_enabled.unwrap_or(false),
             tags,
             old_tags: None,
-            time_to_live: super::time_to_live::TimeToLive::default(),
-            recovery: super::recovery::Recovery::default(),
+            features,
             flights: Vec::new(),
             uses: super::quotas::Uses::default(),
             unseen: self.unseen,
@@ -116,7 +121,13 @@ impl Account {
                  Disable deletion protection first.",
             ));
         }
-        super::admission::admit_deletion(table)?;
+        admission::admit_deletion(table)?;
+        if table.features.policy.is_pending(self.now, self.durations.policy_pending) {
+            return Err(Rejection::in_use(format!(
+                "Table: {name} has a pending resource-based policy update."
+            )));
+        }
+        self.check_sources(table)?;
         self.admit_mutation()?;
         let until = self.now.plus(self.durations.delete);
         let table = self.at(&name);

@@ -6,6 +6,7 @@ use super::account::{Account, read};
 use super::clock::Moment;
 use super::flights::Job;
 use super::rejection::{Rejection, Result};
+use super::replicas;
 use super::table::{Capacity, Index, LocalIndex, Status, Table, Units};
 use super::wire::BillingMode;
 
@@ -72,6 +73,8 @@ impl Account {
                 "LocalSecondaryIndexes",
                 list(&table.local_indexes, |index| self.local_index(table, index)),
             ),
+            ("GlobalTableVersion", replicas::shown(table).map(|_| json!("2019.11.21"))),
+            ("Replicas", replicas::shown(table)),
             ("LatestStreamArn", table.stream_arn.as_ref().map(|arn| json!(arn))),
             ("LatestStreamLabel", table.stream_arn.as_ref().map(|arn| json!(label(arn)))),
             (

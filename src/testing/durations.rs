@@ -49,6 +49,34 @@ pub struct Durations {
     pub tag_lock: Duration,
     /// Tags read are those from before a write.
     pub tag_lag: Duration,
+    /// Contributor insights are `ENABLING`.
+    pub insights_enable: Duration,
+    /// Contributor insights are `DISABLING`.
+    pub insights_disable: Duration,
+    /// After a change of the resource policy, the table cannot be deleted.
+    pub policy_pending: Duration,
+    /// The resource policy read is the one from before.
+    pub policy_lag: Duration,
+    /// A Kinesis destination is `ENABLING`.
+    pub kinesis_enable: Duration,
+    /// A Kinesis destination is `UPDATING`.
+    pub kinesis_update: Duration,
+    /// A Kinesis destination is `DISABLING`.
+    pub kinesis_disable: Duration,
+    /// A replica was asked for and is not listed; the table is `UPDATING`.
+    pub replica_announce: Duration,
+    /// A replica of an empty table is `CREATING`.
+    pub replica_create: Duration,
+    /// A replica of a table with items is `CREATING`.
+    pub replica_create_with_items: Duration,
+    /// A replica is `UPDATING`, and so is the table.
+    pub replica_update: Duration,
+    /// A replica is about to go; the table is `UPDATING`.
+    pub replica_withdraw: Duration,
+    /// A replica is `DELETING`.
+    pub replica_delete: Duration,
+    /// A replica is not listed any more, and cannot be made again in its region.
+    pub replica_remains: Duration,
 }
 
 impl Durations {
@@ -77,6 +105,20 @@ impl Durations {
             restore: none,
             tag_lock: none,
             tag_lag: none,
+            insights_enable: none,
+            insights_disable: none,
+            policy_pending: none,
+            policy_lag: none,
+            kinesis_enable: none,
+            kinesis_update: none,
+            kinesis_disable: none,
+            replica_announce: none,
+            replica_create: none,
+            replica_create_with_items: none,
+            replica_update: none,
+            replica_withdraw: none,
+            replica_delete: none,
+            replica_remains: none,
         }
     }
 }
@@ -104,6 +146,20 @@ impl Default for Durations {
             restore: Duration::from_secs(190),
             tag_lock: Duration::from_millis(1700),
             tag_lag: Duration::from_secs(2),
+            insights_enable: Duration::from_secs(2),
+            insights_disable: Duration::from_secs(2),
+            policy_pending: Duration::from_millis(1500),
+            policy_lag: Duration::from_secs(2),
+            kinesis_enable: Duration::from_secs(6),
+            kinesis_update: Duration::from_secs(135),
+            kinesis_disable: Duration::from_secs(2),
+            replica_announce: Duration::from_secs(6),
+            replica_create: Duration::from_secs(25),
+            replica_create_with_items: Duration::from_secs(650),
+            replica_update: Duration::from_secs(36),
+            replica_withdraw: Duration::from_secs(36),
+            replica_delete: Duration::from_secs(150),
+            replica_remains: Duration::from_secs(20),
         }
     }
 }

@@ -146,6 +146,12 @@ impl Engine {
         }
     }
 
+    pub(super) fn has_items(&self, table: &str) -> Result<bool> {
+        let page = self.call("Scan", &json!({ "TableName": table, "Limit": 1 }).to_string())?;
+        let page: Value = serde_json::from_str(&page).unwrap_or_default();
+        Ok(page["Count"] != 0)
+    }
+
     pub(super) fn put_items(&self, table: &str, items: &[Value]) -> Result<()> {
         for chunk in items.chunks(25) {
             let puts: Vec<_> =

@@ -1,6 +1,7 @@
 //! What is in flight: changes that were accepted and end by themselves.
 
 use super::clock::Moment;
+use super::replicas::ReplicaJob;
 use super::table::Units;
 use super::wire::Class;
 
@@ -34,6 +35,8 @@ pub(super) enum Job {
     IndexLimits(String),
     IndexWarm(String, Units),
     Tags,
+    /// What is done to the replica in a region.
+    Replica(String, ReplicaJob),
 }
 
 impl Job {
@@ -45,7 +48,11 @@ impl Job {
             | Self::Stream
             | Self::Class(_)
             | Self::IndexAllocation(_)
-            | Self::IndexDeletion(_) => true,
+            | Self::IndexDeletion(_)
+            | Self::Replica(
+                _,
+                ReplicaJob::Announcement | ReplicaJob::Update | ReplicaJob::Withdrawal,
+            ) => true,
             Self::Creation
             | Self::Deletion
             | Self::Encryption { .. }
@@ -54,7 +61,10 @@ impl Job {
             | Self::IndexThroughput(..)
             | Self::IndexLimits(_)
             | Self::IndexWarm(..)
-            | Self::Tags => false,
+            | Self::Tags
+            | Self::Replica(_, ReplicaJob::Creation | ReplicaJob::Deletion | ReplicaJob::Remains) => {
+                false
+            }
         }
     }
 
@@ -75,7 +85,8 @@ impl Job {
             | Self::IndexThroughput(..)
             | Self::IndexLimits(_)
             | Self::IndexWarm(..)
-            | Self::Tags => None,
+            | Self::Tags
+            | Self::Replica(..) => None,
         }
     }
 }

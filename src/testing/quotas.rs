@@ -37,6 +37,13 @@ pub struct Quotas {
     pub time_to_live_interval: Duration,
     /// Time between changes of deletion protection.
     pub protection_interval: Duration,
+    /// Time between changes of the resource policy.
+    pub policy_interval: Duration,
+    /// CloudWatch rules of contributor insights in the account: two for a table or an index, four where it has a sort
+    /// key.
+    pub insights_rules: usize,
+    /// How long a replica cannot go after another one was made from it.
+    pub replica_source_interval: Duration,
     /// Tables of the account that are being made, changed or removed at once.
     pub operations: usize,
     /// The same for a table made with indexes.
@@ -69,6 +76,9 @@ impl Default for Quotas {
             class_changes: 2,
             time_to_live_interval: Duration::from_hours(1),
             protection_interval: Duration::from_secs(15),
+            policy_interval: Duration::from_secs(15),
+            insights_rules: 100,
+            replica_source_interval: Duration::from_hours(24),
             operations: 500,
             operations_with_indexes: 250,
             mutations: Some(Rate { burst: 10, per_second: 10.0 }),
@@ -155,6 +165,7 @@ impl Uses {
         }
         let milliseconds = quotas.protection_interval.as_millis();
         let next = clock.text(next);
+        let next = next.trim_end_matches('Z');
         Err(Rejection::throttled(format!(
             "Deletion protection setting for table {table} modified within the previous {milliseconds} milliseconds. \
              Please try again after {next}"
@@ -178,7 +189,7 @@ impl Decreases {
     pub(super) fn admit(&self, now: Moment, clock: &Clock, quotas: &Quotas) -> Result<()> {
         let today = self.today(now, clock);
         let Some(last) = self.last else { return Ok(()) };
-        let next = last.plus(quotas.decrease_interval);
+        let next = last.plus(quotas.decrease_interval).min(clock.midnight(now));
         if today < quotas.decreases || now >= next {
             return Ok(());
         }
@@ -188,8 +199,8 @@ impl Decreases {
              decreases today: {today}. Last decrease at {}. Next decrease can be made at {}",
             quotas.decreases,
             quotas.decrease_interval.as_secs(),
-            clock.text(last),
-            clock.text(next),
+            clock.long_text(last),
+            clock.long_text(next),
         )))
     }
 

@@ -42,11 +42,11 @@ impl Account {
         let name = self.table_name(request)?;
         let wanted: Specification = read(&request["PointInTimeRecoverySpecification"])?;
         let table = self.backed_up_table(&name)?;
-        let current = table.recovery.on;
+        let current = table.features.recovery.on;
         let days = match (wanted.point_in_time_recovery_enabled, wanted.recovery_period_in_days) {
             (false, Some(_)) => {
                 return Err(Rejection::validation(
-                    "RecoveryPeriodInDays cannot be specified when PointInTimeRecoveryEnabled is false",
+                    "RecoveryPeriodInDays can only be set when PointInTimeRecoveryEnabled is true",
                 ));
             }
             (false, None) => None,
@@ -56,7 +56,7 @@ impl Account {
         let now = self.now;
         // Another period leaves what there is; turning it off loses it.
         let since = current.map_or(now, |(_, since)| since);
-        self.at(&name).recovery.on = days.map(|days| (days, since));
+        self.at(&name).features.recovery.on = days.map(|days| (days, since));
         Ok(self.continuous_backups(&self.tables[&name]))
     }
 
@@ -71,16 +71,16 @@ impl Account {
     pub(super) fn backed_up_table(&self, name: &str) -> Result<&Table> {
         let table = self.tables.get(name).filter(|table| table.status() != Status::Creating);
         let table = table.ok_or_else(|| Rejection::table_not_found(name))?;
-        if self.now < table.recovery.available {
+        if self.now < table.features.recovery.available {
             return Err(Rejection::backups_unavailable(name));
         }
         Ok(table)
     }
 
     fn continuous_backups(&self, table: &Table) -> Value {
-        let is_available = self.now >= table.recovery.available;
+        let is_available = self.now >= table.features.recovery.available;
         let mut recovery = json!({ "PointInTimeRecoveryStatus": "DISABLED" });
-        if let Some((days, since)) = table.recovery.on {
+        if let Some((days, since)) = table.features.recovery.on {
             let period = Duration::from_hours(24) * days;
             let first = since.max(self.now.before(period));
             let latest = since.max(self.now.before(Duration::from_mins(5)));
@@ -99,8 +99,12 @@ impl Account {
 }
 
 fn period(days: i64) -> Result<u32> {
-    let days = u32::try_from(days).ok().filter(|days| (1..=35).contains(days));
-    days.ok_or_else(|| {
-        Rejection::validation("RecoveryPeriodInDays must be between 1 and 35, inclusive")
+    let period = u32::try_from(days).ok().filter(|days| (1..=35).contains(days));
+    period.ok_or_else(|| {
+        Rejection::constraint(
+            &format!("'{days}'"),
+            "pointInTimeRecoverySpecification.recoveryPeriodInDays",
+            "Member must have value between 1 and 35",
+        )
     })
 }

@@ -69,6 +69,12 @@ impl Rejection {
         Self::new(400, "ResourceInUseException", message)
     }
 
+    /// What tables with replicas answer, whatever is in the way.
+    pub(super) fn replicated_in_use() -> Self {
+        let message = "The resource which you are attempting to change is in use.";
+        Self::new(400, "ResourceInUseException", message)
+    }
+
     pub(super) fn no_resource(what: impl AsRef<str>) -> Self {
         let message = format!("Requested resource not found: {}", what.as_ref());
         Self::new(400, "ResourceNotFoundException", message)
@@ -105,6 +111,21 @@ impl Rejection {
     pub(super) fn table_already_exists(name: &str) -> Self {
         let message = format!("Table already exists: {name}");
         Self::new(400, "TableAlreadyExistsException", message)
+    }
+
+    pub(super) fn no_policy(what: &str) -> Self {
+        let message =
+            format!("Resource-based policy not found for the provided ResourceArn: {what}");
+        Self::new(400, "PolicyNotFoundException", message)
+    }
+
+    pub(super) fn denied(message: &str) -> Self {
+        Self::new(400, "AccessDeniedException", message)
+    }
+
+    /// What Application Auto Scaling answers.
+    pub(super) fn object_not_found(message: &str) -> Self {
+        Self::new(400, "ObjectNotFoundException", message)
     }
 
     /// What KMS answers.

@@ -33,7 +33,7 @@ pub(super) fn attributes(request: &wire::CreateTable) -> Result<Attributes> {
     for attribute in &request.attribute_definitions {
         let name = attribute.attribute_name.clone();
         if types.insert(name.clone(), attribute.attribute_type).is_some() {
-            return Err(Rejection::invalid(format!("Attribute Name is duplicated: {name}")));
+            return Err(Rejection::validation(format!("Attribute Name is duplicated: {name}")));
         }
     }
     let global = request.global_secondary_indexes.iter().flatten().map(|index| &index.key_schema);
@@ -43,9 +43,8 @@ pub(super) fn attributes(request: &wire::CreateTable) -> Result<Attributes> {
     };
     let table: Names = used(&request.key_schema).into_iter().collect();
     let indexes: Names = global.chain(local).flat_map(used).collect();
-    check_defined("key", &table, &types)?;
-    check_defined("index key", &indexes, &types)?;
     let all: Names = table.union(&indexes).cloned().collect();
+    check_defined(&all, &types)?;
     if types.keys().eq(all.iter()) {
         return Ok(types);
     }
@@ -62,13 +61,13 @@ pub(super) fn attributes(request: &wire::CreateTable) -> Result<Attributes> {
     )))
 }
 
-fn check_defined(what: &str, used: &Names, types: &Attributes) -> Result<()> {
+fn check_defined(used: &Names, types: &Attributes) -> Result<()> {
     let undefined: Vec<_> = used.iter().filter(|name| !types.contains_key(*name)).collect();
     if undefined.is_empty() {
         return Ok(());
     }
     Err(Rejection::invalid(format!(
-        "Some {what} attributes are not defined in AttributeDefinitions. Keys: {}, AttributeDefinitions: {}",
+        "Some index key attributes are not defined in AttributeDefinitions. Keys: {}, AttributeDefinitions: {}",
         bracketed(undefined),
         bracketed(types.keys()),
     )))
@@ -89,10 +88,10 @@ pub(super) fn check_table_keys(keys: &[Key]) -> Result<()> {
         return Err(Rejection::constraint("'[…]'", "keySchema", length));
     }
     if keys[0].key_type != KeyType::Hash {
-        return Err(Rejection::invalid(FIRST_NOT_HASH));
+        return Err(Rejection::validation(FIRST_NOT_HASH));
     }
     match keys.get(1) {
-        Some(second) if second.key_type != KeyType::Range => Err(Rejection::invalid(
+        Some(second) if second.key_type != KeyType::Range => Err(Rejection::validation(
             "Invalid KeySchema: The second KeySchemaElement is not a RANGE key type",
         )),
         Some(second) if second.attribute_name == keys[0].attribute_name => {
@@ -108,7 +107,7 @@ const SAME_NAME: &str = "The KeySchema contains multiple key attributes with the
 /// A global index has up to four of each.
 fn check_index_keys(keys: &[Key]) -> Result<()> {
     if keys.first().is_none_or(|key| key.key_type != KeyType::Hash) {
-        return Err(Rejection::invalid(FIRST_NOT_HASH));
+        return Err(Rejection::validation(FIRST_NOT_HASH));
     }
     if !keys.is_sorted_by_key(|key| key.key_type == KeyType::Range) {
         return Err(Rejection::invalid(
@@ -330,9 +329,10 @@ pub(super) fn first_warm(
         return Ok(wanted);
     }
     let member = lower_member(wanted, least);
-    let than = match billing {
-        BillingMode::PayPerRequest => "initial throughput for OnDemand",
-        BillingMode::Provisioned => "provisioned throughput",
+    let than = match (billing, wanted.read < least.read) {
+        (BillingMode::PayPerRequest, _) => "initial throughput for OnDemand",
+        (BillingMode::Provisioned, true) => "ReadCapacityUnits of ProvisionedThroughput",
+        (BillingMode::Provisioned, false) => "WriteCapacityUnits of ProvisionedThroughput",
     };
     Err(Rejection::invalid(format!(
         "Requested {member} for WarmThroughput for {what} is lower than {than}"

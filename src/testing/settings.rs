@@ -110,6 +110,9 @@ impl Account {
                 "Table has no stream to disable: TableName: {}",
                 table.name
             ))),
+            (false, None, Some(_)) if !table.features.replicas.is_empty() => Err(
+                Rejection::invalid("Disabling Stream is not allowed for a Global Table replica."),
+            ),
             (true, Some(_), None) | (false, None, Some(_)) => Ok(()),
         }
     }

@@ -4,8 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::clock::Moment;
 use super::flights::{Flight, Job};
+use super::insights::Insights;
+use super::kinesis::Destination;
+use super::policy::ResourcePolicy;
 use super::quotas::{Decreases, Uses};
 use super::recovery::Recovery;
+use super::replicas::Replica;
 use super::time_to_live::TimeToLive;
 use super::wire::{AttributeType, BillingMode, Class, Key, Projection, Tags, ViewType};
 
@@ -36,12 +40,25 @@ pub(super) struct Table {
     pub(super) tags: Tags,
     /// What readers of tags still see, and until when.
     pub(super) old_tags: Option<(Tags, Moment)>,
-    pub(super) time_to_live: TimeToLive,
-    pub(super) recovery: Recovery,
+    pub(super) features: Features,
     pub(super) flights: Vec<Flight>,
     pub(super) uses: Uses,
     /// How many more times `DescribeTable` does not know the table yet.
     pub(super) unseen: u32,
+}
+
+/// What has operations of its own and is not shown by `DescribeTable`, replicas apart.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Features {
+    pub(super) time_to_live: TimeToLive,
+    pub(super) recovery: Recovery,
+    /// Of the table, and of indexes by name.
+    pub(super) insights: BTreeMap<Option<String>, Insights>,
+    pub(super) policy: ResourcePolicy,
+    pub(super) kinesis: Vec<Destination>,
+    pub(super) replicas: Vec<Replica>,
+    /// A replica that was asked for and is not listed yet.
+    pub(super) announced: Option<Replica>,
 }
 
 /// A global index.

@@ -41,7 +41,13 @@ impl Account {
         if table.status() == Status::Deleting {
             return Err(Rejection::in_use(format!("Table is being deleted: {name}")));
         }
-        let current = &table.time_to_live;
+        if let Some(region) = table.incoming_replica() {
+            return Err(Rejection::validation(format!(
+                "Create/Update/Delete of replica is not allowed while the replica is being added to table with name: \
+                 {name} in region {region}"
+            )));
+        }
+        let current = &table.features.time_to_live;
         match (&current.attribute, wanted.enabled) {
             (Some(active), _) if *active != wanted.attribute_name => {
                 return Err(Rejection::validation(format!(
@@ -63,7 +69,7 @@ impl Account {
             ));
         }
         let (now, settled) = (self.now, self.now.plus(self.durations.time_to_live));
-        self.at(&name).time_to_live = TimeToLive {
+        self.at(&name).features.time_to_live = TimeToLive {
             attribute: wanted.enabled.then_some(wanted.attribute_name),
             changed: Some(now),
             settled,
@@ -81,8 +87,8 @@ impl Account {
                 "Cannot describe time to live while table is in {status} state: Current table state is {status}"
             )));
         }
-        let mut shown = json!({ "TimeToLiveStatus": table.time_to_live.status(self.now) });
-        if let Some(attribute) = &table.time_to_live.attribute {
+        let mut shown = json!({ "TimeToLiveStatus": table.features.time_to_live.status(self.now) });
+        if let Some(attribute) = &table.features.time_to_live.attribute {
             shown["AttributeName"] = json!(attribute);
         }
         Ok(json!({ "TimeToLiveDescription": shown }))

@@ -26,6 +26,11 @@ impl Account {
         if request.vector_index_updates.is_some() {
             return Err(Rejection::validation("the strict control plane has no vector indexes"));
         }
+        if request.multi_region_consistency.is_some() {
+            return Err(Rejection::validation(
+                "the strict control plane has no multi-region strong consistency",
+            ));
+        }
         let concerns = Concerns::of(&request)?;
         let named = request.table_name.as_deref();
         let named = named.ok_or_else(|| Rejection::missing_member("tableName"))?;
@@ -80,6 +85,7 @@ impl Account {
             Concern::Encryption(encryption) => self.check_encryption(name, encryption),
             Concern::Class(class) => self.check_class(table, *class),
             Concern::Protection(on) => self.check_protection(table, *on),
+            Concern::Replicas(updates) => self.check_replicas(table, updates),
         }
     }
 
@@ -104,6 +110,7 @@ impl Account {
             Concern::Encryption(encryption) => self.encrypt(name, encryption)?,
             Concern::Class(class) => self.change_class(name, *class),
             Concern::Protection(on) => self.protect(name, *on),
+            Concern::Replicas(updates) => self.change_replicas(name, updates)?,
         }
         Ok(())
     }
@@ -130,6 +137,7 @@ fn effect(table: &Table, concern: &Concern) -> Effect {
         | Concern::IndexDeletion(_)
         | Concern::Stream(_)
         | Concern::Encryption(_)
-        | Concern::Class(_) => Effect::Change,
+        | Concern::Class(_)
+        | Concern::Replicas(_) => Effect::Change,
     }
 }
