@@ -130,13 +130,17 @@ impl Concerns {
         });
         let has_stream = has(|c| matches!(c, Concern::Stream(_)));
         let has_online_index = has(Concern::is_online_index);
+        let removes_index = has(|c| matches!(c, Concern::IndexDeletion(_)));
+        let has_billing = has(|c| matches!(c, Concern::Billing(_)));
         let changes_index = has(|c| matches!(c, Concern::IndexChange(_)));
         if has_stream && (has_throughput || changes_index) {
             return Err(Rejection::invalid(
                 "You cannot modify stream status while updating table IOPS",
             ));
         }
-        if has_online_index && has_throughput {
+        // Only the creation of an index was seen to share a call with these.
+        let is_removal_with_iops = removes_index && (has_billing || changes_index);
+        if has_online_index && has_throughput || is_removal_with_iops {
             return Err(Rejection::invalid(
                 "You cannot create or delete index while updating table IOPS",
             ));

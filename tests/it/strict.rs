@@ -1,5 +1,10 @@
 //! The strict control plane through the real SDK: states that take time, one change a call, what collides.
 
+mod changes;
+mod faults;
+mod features;
+mod quotas;
+
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -21,6 +26,12 @@ pub(crate) async fn plane_with(name: &str) -> (ControlPlane, Client) {
     settle().await;
     plane.reset_calls();
     (plane, client)
+}
+
+/// A client that sends each request once. The SDK's default tries again also after `LimitExceededException`.
+pub(crate) fn once(plane: &ControlPlane) -> Client {
+    let never = aws_sdk_dynamodb::config::retry::RetryConfig::disabled();
+    Client::from_conf(plane.config().retry_config(never).build())
 }
 
 pub(crate) async fn create(client: &Client, name: &str) {

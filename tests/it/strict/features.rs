@@ -1,0 +1,615 @@
+//! What has operations of its own: tags, backups, insights, policies, destinations, replicas, scaling, keys.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    BackupStatus, ContributorInsightsAction, ContributorInsightsMode, ContributorInsightsStatus,
+    DestinationStatus, PointInTimeRecoverySpecification, ReplicaStatus, StreamViewType,
+    TableStatus, Tag, TimeToLiveSpecification,
+};
+use serde_json::{Value, json};
+use tablewright::testing::{ControlPlane, KeyState};
+
+use super::changes::{index_units, provisioned, replica, stream, units, update};
+use super::{
+    attribute, create, describe, new_index, no_index, once, plane_with, refused, settle, sleep,
+};
+use crate::support::{item, text};
+
+fn arn(table: &str) -> String {
+    format!("arn:aws:dynamodb:eu-west-1:111122223333:table/{table}")
+}
+
+async fn tags(client: &Client) -> Vec<(String, String)> {
+    let tags = client.list_tags_of_resource().resource_arn(arn("orders")).send().await.unwrap();
+    tags.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()
+}
+
+fn tag(key: &str, value: &str) -> Tag {
+    Tag::builder().key(key).value(value).build().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_of_tags_locks_them_and_is_read_late() {
+    let (plane, _) = plane_with("orders").await;
+    let client = once(&plane);
+    let write = |value: &str| {
+        client.tag_resource().resource_arn(arn("orders")).tags(tag("stage", value)).send()
+    };
+    write("test").await.unwrap();
+    assert_eq!(tags(&client).await, []);
+    // The same again is no change.
+    write("test").await.unwrap();
+    let locked = "Table tags are being updated";
+    refused(write("live").await, "LimitExceededException", locked);
+    let untag = || client.untag_resource().resource_arn(arn("orders")).tag_keys("stage").send();
+    refused(untag().await, "LimitExceededException", locked);
+    let deleted = client.delete_table().table_name("orders").send().await;
+    refused(deleted, "ResourceInUseException", locked);
+    sleep(3).await;
+    assert_eq!(tags(&client).await, [("stage".to_owned(), "test".to_owned())]);
+    untag().await.unwrap();
+    sleep(3).await;
+    assert_eq!(tags(&client).await, []);
+    let foreign = client.tag_resource().resource_arn(arn("orders")).tags(tag("aws:x", "y")).send();
+    refused(foreign.await, "ValidationException", "Tag Key cannot be prefixed with aws:");
+    plane.tag_as_aws("orders", &[("aws:x", "y")]);
+    assert_eq!(tags(&client).await, [("aws:x".to_owned(), "y".to_owned())]);
+    let many = (0..50).map(|n| tag(&n.to_string(), "")).collect();
+    let many = client.tag_resource().resource_arn(arn("orders")).set_tags(Some(many)).send().await;
+    refused(many, "ValidationException", "Number of Tags exceed the current limit");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_operations_of_features_do_not_know_a_table_that_is_being_created() {
+    let plane = ControlPlane::new();
+    let client = plane.client();
+    create(&client, "orders").await;
+    let not_found = "ResourceNotFoundException";
+    let listed = client.list_tags_of_resource().resource_arn(arn("orders")).send().await;
+    refused(listed, not_found, "ResourceArn: arn:aws:dynamodb");
+    let wanted = TimeToLiveSpecification::builder().attribute_name("ttl").enabled(true).build();
+    let expiry = client.update_time_to_live().table_name("orders");
+    let expiry = expiry.time_to_live_specification(wanted.unwrap()).send().await;
+    refused(expiry, not_found, "Table: orders not found");
+    let described = client.describe_time_to_live().table_name("orders").send().await;
+    refused(
+        described,
+        "ValidationException",
+        "Cannot describe time to live while table is in CREATING",
+    );
+    let backups = client.describe_continuous_backups().table_name("orders").send().await;
+    refused(backups, "TableNotFoundException", "Table not found: orders");
+    let policy = client.get_resource_policy().resource_arn(arn("orders")).send().await;
+    refused(policy, not_found, "Table: orders not found");
+    let insights = client.describe_contributor_insights().table_name("orders").send().await;
+    refused(insights, not_found, "Table: orders not found");
+    let kinesis = client.describe_kinesis_streaming_destination().table_name("orders").send().await;
+    refused(kinesis, not_found, "Table: orders not found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn recovery_can_be_had_some_seconds_after_a_table_was_made() {
+    let plane = ControlPlane::new();
+    let client = plane.client();
+    create(&client, "orders").await;
+    let set = |on: bool, days: Option<i32>| {
+        let wanted = PointInTimeRecoverySpecification::builder()
+            .point_in_time_recovery_enabled(on)
+            .set_recovery_period_in_days(days)
+            .build()
+            .unwrap();
+        let request = client.update_continuous_backups().table_name("orders");
+        request.point_in_time_recovery_specification(wanted).send()
+    };
+    let shown = || async {
+        let request = client.describe_continuous_backups().table_name("orders").send().await;
+        let described = request.unwrap().continuous_backups_description.unwrap();
+        described.point_in_time_recovery_description.unwrap()
+    };
+    refused(set(true, None).await, "TableNotFoundException", "Table not found: orders");
+    sleep(7).await;
+    let early = set(true, None).await;
+    refused(early, "ContinuousBackupsUnavailableException", "Backups are being enabled");
+    sleep(3).await;
+    refused(set(true, Some(36)).await, "ValidationException", "recoveryPeriodInDays");
+    refused(
+        set(false, Some(7)).await,
+        "ValidationException",
+        "RecoveryPeriodInDays can only be set",
+    );
+    set(true, Some(7)).await.unwrap();
+    let first = shown().await;
+    assert_eq!(first.recovery_period_in_days, Some(7));
+    plane.advance(Duration::from_hours(1));
+    set(true, Some(14)).await.unwrap();
+    let longer = shown().await;
+    assert_eq!(longer.earliest_restorable_date_time, first.earliest_restorable_date_time);
+    // What is turned off loses its history and its period.
+    set(false, None).await.unwrap();
+    set(true, None).await.unwrap();
+    let again = shown().await;
+    assert_eq!(again.recovery_period_in_days, Some(35));
+    assert_ne!(again.earliest_restorable_date_time, first.earliest_restorable_date_time);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_has_the_data_of_its_moment_and_outlives_the_table() {
+    let (_plane, client) = plane_with("orders").await;
+    let put = |pk: &str| client.put_item().table_name("orders").item("pk", text(pk)).send();
+    put("before").await.unwrap();
+    let backup = client.create_backup().table_name("orders").backup_name("snapshot").send().await;
+    let details = backup.unwrap().backup_details.unwrap();
+    assert_eq!(details.backup_status, BackupStatus::Creating);
+    put("after").await.unwrap();
+    sleep(1).await;
+    client.delete_table().table_name("orders").send().await.unwrap();
+    settle().await;
+    let described = client.describe_backup().backup_arn(&details.backup_arn).send().await.unwrap();
+    let described = described.backup_description.unwrap().backup_details.unwrap();
+    assert_eq!(described.backup_status, BackupStatus::Available);
+    let listed = client.list_backups().table_name("orders").send().await.unwrap();
+    assert_eq!(listed.backup_summaries().len(), 1);
+
+    let restore = |name: &str| {
+        let request = client.restore_table_from_backup().backup_arn(&details.backup_arn);
+        request.target_table_name(name).send()
+    };
+    restore("copy").await.unwrap();
+    let delete = || client.delete_backup().backup_arn(&details.backup_arn).send();
+    refused(restore("other").await, "BackupInUseException", "");
+    refused(delete().await, "BackupInUseException", "");
+    refused(restore("copy").await, "TableAlreadyExistsException", "copy");
+    settle().await;
+    let items = client.scan().table_name("copy").send().await.unwrap();
+    assert_eq!(items.items(), [item([("pk", text("before"))])]);
+    delete().await.unwrap();
+    refused(restore("late").await, "BackupNotFoundException", "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_table_with_recovery_leaves_a_backup_that_stays() {
+    let (_plane, client) = plane_with("orders").await;
+    let wanted = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true);
+    let request = client.update_continuous_backups().table_name("orders");
+    request.point_in_time_recovery_specification(wanted.build().unwrap()).send().await.unwrap();
+    client.delete_table().table_name("orders").send().await.unwrap();
+    settle().await;
+    let of_users = client.list_backups().send().await.unwrap();
+    assert_eq!(of_users.backup_summaries().len(), 0);
+    let all = client.list_backups().backup_type("ALL".into()).send().await.unwrap();
+    let backup = &all.backup_summaries()[0];
+    assert_eq!(backup.backup_name.as_deref(), Some("orders$DeletedTableBackup"));
+    let arn = backup.backup_arn.clone().unwrap();
+    let deleted = client.delete_backup().backup_arn(arn).send().await;
+    refused(deleted, "ValidationException", "not allowed to delete the system backup");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_index_is_read_by_no_means_before_it_is_filled() {
+    let (_plane, client) = plane_with("orders").await;
+    let request = update(&client).attribute_definitions(attribute("a"));
+    request.global_secondary_index_updates(new_index("by_a", "a")).send().await.unwrap();
+    for wait in [1, 60] {
+        sleep(wait).await;
+        let filling = "Cannot read from backfilling global secondary index: by_a";
+        let scan = client.scan().table_name("orders").index_name("by_a").send().await;
+        refused(scan, "ValidationException", filling);
+        let select = client.execute_statement().statement(r#"SELECT * FROM "orders"."by_a""#);
+        refused(select.send().await, "ValidationException", filling);
+    }
+    settle().await;
+    client.scan().table_name("orders").index_name("by_a").send().await.unwrap();
+    update(&client).global_secondary_index_updates(no_index("by_a")).send().await.unwrap();
+    let scan = client.scan().table_name("orders").index_name("by_a").send().await;
+    refused(scan, "ValidationException", "index");
+}
+
+#[tokio::test(start_paused = true)]
+async fn insights_are_per_table_and_per_index() {
+    let (_plane, client) = plane_with("orders").await;
+    let set = |index: Option<&str>, action: ContributorInsightsAction| {
+        let request = client.update_contributor_insights().table_name("orders");
+        let request = request.set_index_name(index.map(str::to_owned));
+        request.contributor_insights_action(action)
+    };
+    let status = |index: Option<&'static str>| {
+        let request = client.describe_contributor_insights().table_name("orders");
+        let request = request.set_index_name(index.map(str::to_owned)).send();
+        async { request.await.unwrap().contributor_insights_status.unwrap() }
+    };
+    let (enable, disable) = (ContributorInsightsAction::Enable, ContributorInsightsAction::Disable);
+    assert_eq!(status(None).await, ContributorInsightsStatus::Disabled);
+    set(None, enable.clone()).send().await.unwrap();
+    assert_eq!(status(None).await, ContributorInsightsStatus::Enabling);
+    sleep(3).await;
+    assert_eq!(status(None).await, ContributorInsightsStatus::Enabled);
+
+    let request = update(&client).attribute_definitions(attribute("a"));
+    request.global_secondary_index_updates(new_index("by_a", "a")).send().await.unwrap();
+    let early = set(Some("by_a"), enable.clone()).send().await;
+    refused(early, "ResourceNotFoundException", "Index: by_a not found for table: orders");
+    sleep(60).await;
+    let early = set(Some("by_a"), enable.clone()).send().await;
+    refused(early, "ValidationException", "IndexStatus must be ACTIVE");
+    settle().await;
+    let throttled = ContributorInsightsMode::ThrottledKeys;
+    let request = set(Some("by_a"), enable.clone()).contributor_insights_mode(throttled.clone());
+    request.send().await.unwrap();
+    sleep(3).await;
+    let listed = client.list_contributor_insights().table_name("orders").send().await.unwrap();
+    let modes = listed.contributor_insights_summaries().iter();
+    let modes: Vec<_> = modes.map(|summary| summary.contributor_insights_mode.clone()).collect();
+    assert_eq!(modes, [Some(ContributorInsightsMode::AccessedAndThrottledKeys), Some(throttled)]);
+    // Without a mode it is the default one again.
+    let again = set(Some("by_a"), enable).send().await.unwrap();
+    assert_eq!(again.contributor_insights_status, Some(ContributorInsightsStatus::Enabling));
+    set(None, disable).send().await.unwrap();
+    sleep(3).await;
+    assert_eq!(status(None).await, ContributorInsightsStatus::Disabled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn insights_fail_where_the_account_has_no_rules_left() {
+    let quotas = tablewright::testing::Quotas { insights_rules: 2, ..Default::default() };
+    let plane = ControlPlane::builder().quotas(quotas).build();
+    let client = plane.client();
+    for name in ["one", "two"] {
+        create(&client, name).await;
+    }
+    settle().await;
+    let enable = |name: &str| {
+        let request = client.update_contributor_insights().table_name(name);
+        request.contributor_insights_action(ContributorInsightsAction::Enable).send()
+    };
+    let status = |name: &str| {
+        let request = client.describe_contributor_insights().table_name(name).send();
+        async { request.await.unwrap().contributor_insights_status.unwrap() }
+    };
+    enable("one").await.unwrap();
+    let second = enable("two").await.unwrap();
+    assert_eq!(second.contributor_insights_status, Some(ContributorInsightsStatus::Enabling));
+    sleep(3).await;
+    assert_eq!(status("one").await, ContributorInsightsStatus::Enabled);
+    assert_eq!(status("two").await, ContributorInsightsStatus::Failed);
+}
+
+fn policy(actions: &Value) -> String {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": { "AWS": ["111122223333"] },
+            "Action": actions,
+            "Resource": [arn("orders")],
+        },
+    })
+    .to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_is_read_late_in_other_words_and_written_every_fifteen_seconds() {
+    let (plane, _) = plane_with("orders").await;
+    let client = once(&plane);
+    let put =
+        |policy: String| client.put_resource_policy().resource_arn(arn("orders")).policy(policy);
+    let get = || client.get_resource_policy().resource_arn(arn("orders")).send();
+    let first = put(policy(&json!(["dynamodb:GetItem"]))).send().await.unwrap();
+    refused(get().await, "PolicyNotFoundException", "Resource-based policy not found");
+    // In other words the same is no change.
+    let same = put(policy(&json!("dynamodb:GetItem"))).send().await.unwrap();
+    assert_eq!(first.revision_id, same.revision_id);
+    let other = || put(policy(&json!(["dynamodb:GetItem", "dynamodb:PutItem"])));
+    refused(
+        other().send().await,
+        "ResourceInUseException",
+        "pending previous resource-based policy",
+    );
+    let deleted = client.delete_table().table_name("orders").send().await;
+    refused(deleted, "ResourceInUseException", "has a pending resource-based policy update");
+    sleep(5).await;
+    let soon = "modified within the previous 15000 milliseconds. Please try again after";
+    refused(other().send().await, "ThrottlingException", soon);
+    let read = get().await.unwrap();
+    assert_eq!(read.revision_id, first.revision_id);
+    let read: Value = serde_json::from_str(&read.policy.unwrap()).unwrap();
+    let statement = &read["Statement"][0];
+    assert_eq!(statement["Action"], "dynamodb:GetItem");
+    assert_eq!(statement["Principal"]["AWS"], "arn:aws:iam::111122223333:root");
+    sleep(15).await;
+    let wrong = other().expected_revision_id("1").send().await;
+    refused(wrong, "PolicyNotFoundException", "did not match");
+    other().expected_revision_id(first.revision_id.unwrap()).send().await.unwrap();
+    sleep(20).await;
+    client.delete_resource_policy().resource_arn(arn("orders")).send().await.unwrap();
+    // For a moment it seems to be there still.
+    get().await.unwrap();
+    sleep(3).await;
+    refused(get().await, "PolicyNotFoundException", "Resource-based policy not found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_cannot_be_is_refused() {
+    let (_plane, client) = plane_with("orders").await;
+    let put =
+        |policy: &str| client.put_resource_policy().resource_arn(arn("orders")).policy(policy);
+    for (document, message) in [
+        ("{", "This policy contains invalid Json"),
+        ("{}", "Statement is empty"),
+        (r#"{"Statement":[{"Action":"*"}]}"#, "Missing required field Effect"),
+    ] {
+        refused(put(document).send().await, "ValidationException", message);
+    }
+    let deny = json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Deny", "Principal": "*", "Action": "dynamodb:*", "Resource": "*",
+    }]});
+    let locked = put(&deny.to_string()).send().await;
+    refused(locked, "AccessDeniedException", "will not allow you to update the resource policy");
+    put(&deny.to_string()).confirm_remove_self_resource_access(true).send().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_kinesis_stream_at_a_time_and_a_wrong_one_fails_later() {
+    let (_plane, client) = plane_with("orders").await;
+    let stream = |name: &str| format!("arn:aws:kinesis:eu-west-1:111122223333:stream/{name}");
+    let enable = |arn: String| {
+        client.enable_kinesis_streaming_destination().table_name("orders").stream_arn(arn).send()
+    };
+    let shown = || async {
+        let request = client.describe_kinesis_streaming_destination().table_name("orders");
+        let listed = request.send().await.unwrap().kinesis_data_stream_destinations.unwrap();
+        listed.into_iter().map(|to| to.destination_status.unwrap()).collect::<Vec<_>>()
+    };
+    enable("arn:aws:kinesis:us-east-1:111122223333:stream/far".to_owned()).await.unwrap();
+    assert_eq!(shown().await, [DestinationStatus::Enabling]);
+    sleep(7).await;
+    assert_eq!(shown().await, [DestinationStatus::EnableFailed]);
+    enable(stream("one")).await.unwrap();
+    let busy = "EnableKinesisStreamingDestination must be DISABLED or ENABLE_FAILED";
+    refused(enable(stream("two")).await, "ValidationException", busy);
+    let disable = |arn: String| {
+        client.disable_kinesis_streaming_destination().table_name("orders").stream_arn(arn).send()
+    };
+    let inactive = "must be ACTIVE to perform DISABLE operation";
+    refused(disable(stream("one")).await, "ValidationException", inactive);
+    sleep(7).await;
+    refused(enable(stream("one")).await, "ValidationException", busy);
+    refused(disable(stream("two")).await, "ValidationException", inactive);
+    let precise = |precision| {
+        let configuration = aws_sdk_dynamodb::types::UpdateKinesisStreamingConfiguration::builder()
+            .approximate_creation_date_time_precision(precision)
+            .build();
+        let request = client.update_kinesis_streaming_destination().table_name("orders");
+        let request = request.stream_arn(stream("one"));
+        request.update_kinesis_streaming_configuration(configuration).send()
+    };
+    use aws_sdk_dynamodb::types::ApproximateCreationDateTimePrecision as Precision;
+    refused(
+        precise(Precision::Millisecond).await,
+        "ValidationException",
+        "Precision is already set",
+    );
+    precise(Precision::Microsecond).await.unwrap();
+    sleep(60).await;
+    assert_eq!(shown().await[1], DestinationStatus::Updating);
+    sleep(90).await;
+    disable(stream("one")).await.unwrap();
+    sleep(3).await;
+    assert_eq!(shown().await, [DestinationStatus::EnableFailed, DestinationStatus::Disabled]);
+}
+
+async fn replicas(client: &Client) -> Vec<(String, ReplicaStatus)> {
+    let replicas = describe(client, "orders").await.replicas.unwrap_or_default();
+    let shown = replicas.into_iter();
+    shown.map(|one| (one.region_name.unwrap(), one.replica_status.unwrap())).collect()
+}
+
+fn no_replica(region: &str) -> aws_sdk_dynamodb::types::ReplicationGroupUpdate {
+    let delete = aws_sdk_dynamodb::types::DeleteReplicationGroupMemberAction::builder();
+    let delete = delete.region_name(region).build().unwrap();
+    aws_sdk_dynamodb::types::ReplicationGroupUpdate::builder().delete(delete).build()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_is_announced_made_and_taken_away_again() {
+    let (plane, client) = plane_with("orders").await;
+    let change = |to| update(&client).replica_updates(to).send();
+    let local = "Cannot add or delete the local region through ReplicaUpdates";
+    refused(change(replica("eu-west-1")).await, "ValidationException", local);
+    let member = "one or more replicas were not part of the global table";
+    refused(change(no_replica("us-east-1")).await, "ValidationException", member);
+    let two = update(&client).replica_updates(replica("us-east-1"));
+    let two = two.replica_updates(replica("us-west-2")).send().await;
+    refused(
+        two,
+        "ValidationException",
+        "more than one create or delete replica actions not allowed",
+    );
+
+    change(replica("us-east-1")).await.unwrap();
+    assert_eq!(replicas(&client).await, []);
+    // The service turns on the stream that it needs.
+    let described = describe(&client, "orders").await;
+    let view = described.stream_specification.unwrap().stream_view_type;
+    assert_eq!(view, Some(StreamViewType::NewAndOldImages));
+    assert_eq!(described.table_status, Some(TableStatus::Updating));
+    sleep(7).await;
+    assert_eq!(replicas(&client).await, [("us-east-1".to_owned(), ReplicaStatus::Creating)]);
+    let terse = "The resource which you are attempting to change is in use.";
+    refused(change(replica("us-west-2")).await, "ResourceInUseException", terse);
+    refused(change(no_replica("us-east-1")).await, "ResourceInUseException", terse);
+    let wanted = TimeToLiveSpecification::builder().attribute_name("ttl").enabled(true).build();
+    let expiry = client.update_time_to_live().table_name("orders");
+    let expiry = expiry.time_to_live_specification(wanted.unwrap()).send().await;
+    refused(expiry, "ValidationException", "not allowed while the replica is being added");
+    sleep(30).await;
+    assert_eq!(replicas(&client).await, [("us-east-1".to_owned(), ReplicaStatus::Active)]);
+    let exists = "one or more replicas already existed as tables";
+    refused(change(replica("us-east-1")).await, "ValidationException", exists);
+    let off = update(&client).stream_specification(stream(None)).send().await;
+    refused(
+        off,
+        "ValidationException",
+        "Disabling Stream is not allowed for a Global Table replica",
+    );
+    let source = "acted as a source region";
+    let deleted = client.delete_table().table_name("orders").send().await;
+    refused(deleted, "ValidationException", source);
+    plane.replica_was_source("orders", "us-east-1");
+    refused(change(no_replica("us-east-1")).await, "ValidationException", source);
+    plane.advance(Duration::from_hours(24));
+    change(no_replica("us-east-1")).await.unwrap();
+    sleep(60).await;
+    assert_eq!(replicas(&client).await, [("us-east-1".to_owned(), ReplicaStatus::Deleting)]);
+    sleep(135).await;
+    assert_eq!(replicas(&client).await, []);
+    // Its table is still there for a while.
+    refused(change(replica("us-east-1")).await, "ValidationException", exists);
+    sleep(20).await;
+    change(replica("us-east-1")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_of_an_encrypted_table_has_a_key_of_its_own() {
+    let (plane, client) = plane_with("orders").await;
+    let key = plane.add_key("orders", KeyState::Enabled);
+    let encryption = aws_sdk_dynamodb::types::SseSpecification::builder()
+        .enabled(true)
+        .sse_type(aws_sdk_dynamodb::types::SseType::Kms)
+        .kms_master_key_id(key)
+        .build();
+    update(&client).sse_specification(encryption).send().await.unwrap();
+    settle().await;
+    let without = update(&client).replica_updates(replica("us-east-1")).send().await;
+    refused(without, "ValidationException", "KMSMasterKeyId must be specified for each replica");
+    let create = aws_sdk_dynamodb::types::CreateReplicationGroupMemberAction::builder()
+        .region_name("us-east-1")
+        .kms_master_key_id("arn:aws:kms:us-east-1:111122223333:key/1")
+        .build()
+        .unwrap();
+    let with = aws_sdk_dynamodb::types::ReplicationGroupUpdate::builder().create(create).build();
+    update(&client).replica_updates(with).send().await.unwrap();
+}
+
+/// Calls of services that have no client here.
+struct Raw {
+    plane: ControlPlane,
+    _server: tablewright::testing::Server,
+    endpoint: String,
+}
+
+impl Raw {
+    /// A plane whose clock stands still, since real sockets take real time.
+    async fn start() -> Self {
+        let plane = ControlPlane::builder().speed(0.0).build();
+        let server = plane.serve().await.unwrap();
+        let endpoint = server.endpoint();
+        Self { plane, _server: server, endpoint }
+    }
+
+    async fn call(&self, target: &str, body: Value) -> (u16, Value) {
+        let request = reqwest::Client::new().post(&self.endpoint).header("X-Amz-Target", target);
+        let response = request.body(body.to_string()).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
+    }
+
+    async fn scaling(&self, operation: &str, mut body: Value) -> (u16, Value) {
+        body["ServiceNamespace"] = json!("dynamodb");
+        self.call(&format!("AnyScaleFrontendService.{operation}"), body).await
+    }
+}
+
+#[tokio::test]
+async fn targets_scale_and_outlive_their_table() {
+    let raw = Raw::start().await;
+    let client = raw.plane.client();
+    let request = client.create_table().table_name("orders").provisioned_throughput(units(5, 5));
+    let request = request.attribute_definitions(attribute("pk"));
+    let key = super::key("pk", aws_sdk_dynamodb::types::KeyType::Hash);
+    request.key_schema(key).send().await.unwrap();
+    raw.plane.advance(Duration::from_mins(15));
+    let writes = || {
+        json!({
+            "ResourceId": "table/orders", "ScalableDimension": "dynamodb:table:WriteCapacityUnits",
+        })
+    };
+    let with = |more: Value| {
+        let mut body = writes();
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let (status, error) = raw.scaling("DeregisterScalableTarget", writes()).await;
+    assert_eq!((status, &error["__type"]), (400, &json!("ObjectNotFoundException")));
+    let (status, _) = raw
+        .scaling("RegisterScalableTarget", with(json!({ "MinCapacity": 8, "MaxCapacity": 20 })))
+        .await;
+    assert_eq!(status, 200);
+    // The minimum is above what the table had.
+    raw.plane.advance(Duration::from_secs(5));
+    let units = describe(&client, "orders").await.provisioned_throughput.unwrap();
+    assert_eq!((units.read_capacity_units, units.write_capacity_units), (Some(5), Some(8)));
+    let replicate = || update(&client).replica_updates(replica("us-east-1")).send();
+    let unscaled = "Table write capacity should either be Pay-Per-Request or AutoScaled";
+    refused(replicate().await, "ValidationException", unscaled);
+    let policy = |name: &str| {
+        with(json!({
+            "PolicyName": name,
+            "PolicyType": "TargetTrackingScaling",
+            "TargetTrackingScalingPolicyConfiguration": { "TargetValue": 70.0 },
+        }))
+    };
+    for name in ["first", "second"] {
+        assert_eq!(raw.scaling("PutScalingPolicy", policy(name)).await.0, 200);
+    }
+    let (_, policies) = raw.scaling("DescribeScalingPolicies", json!({})).await;
+    let policies = policies["ScalingPolicies"].as_array().unwrap();
+    assert_eq!((policies.len(), &policies[0]["PolicyName"]), (1, &json!("second")));
+    replicate().await.unwrap();
+    raw.plane.advance(Duration::from_hours(25));
+    client.delete_table().table_name("orders").send().await.unwrap();
+    raw.plane.advance(Duration::from_mins(15));
+    client.describe_table().table_name("orders").send().await.unwrap_err();
+    let filter = json!({ "ResourceIds": ["table/orders"] });
+    let (_, targets) = raw.scaling("DescribeScalableTargets", filter.clone()).await;
+    assert_eq!(targets["ScalableTargets"][0]["MinCapacity"], 8);
+    assert_eq!(raw.scaling("DeregisterScalableTarget", writes()).await.0, 200);
+    let (_, targets) = raw.scaling("DescribeScalableTargets", filter).await;
+    assert_eq!(targets["ScalableTargets"], json!([]));
+    let (_, policies) = raw.scaling("DescribeScalingPolicies", json!({})).await;
+    assert_eq!(policies["ScalingPolicies"], json!([]));
+}
+
+#[tokio::test]
+async fn a_key_is_found_by_whatever_names_it() {
+    let raw = Raw::start().await;
+    let arn = raw.plane.add_key("orders", KeyState::Enabled);
+    let id = arn.rsplit('/').next().unwrap();
+    let alias_arn = "arn:aws:kms:eu-west-1:111122223333:alias/orders";
+    for named in [arn.as_str(), id, "alias/orders", alias_arn] {
+        let (status, key) = raw.call("TrentService.DescribeKey", json!({ "KeyId": named })).await;
+        assert_eq!((status, &key["KeyMetadata"]["Arn"]), (200, &json!(arn)), "{named}");
+    }
+    let (status, error) = raw.call("TrentService.DescribeKey", json!({ "KeyId": "x" })).await;
+    assert_eq!((status, &error["__type"]), (400, &json!("NotFoundException")));
+    let (status, error) = raw.call("Nothing.Known", json!({})).await;
+    assert_eq!((status, &error["__type"]), (400, &json!("UnknownOperationException")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_index_change_leaves_the_table_active() {
+    let (_plane, client) = provisioned().await;
+    let change = update(&client).global_secondary_index_updates(index_units("by_a", 12, 12));
+    change.send().await.unwrap();
+    let described = describe(&client, "orders").await;
+    assert_eq!(described.table_status, Some(TableStatus::Active));
+    let index = &described.global_secondary_indexes()[0];
+    assert_eq!(index.index_status, Some(aws_sdk_dynamodb::types::IndexStatus::Updating));
+    assert_eq!(index.provisioned_throughput.as_ref().unwrap().read_capacity_units, Some(10));
+    sleep(3).await;
+    let described = describe(&client, "orders").await;
+    let index = &described.global_secondary_indexes()[0];
+    assert_eq!(index.provisioned_throughput.as_ref().unwrap().read_capacity_units, Some(12));
+    assert_eq!(index.warm_throughput.as_ref().unwrap().read_units_per_second, Some(12));
+}
