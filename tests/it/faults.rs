@@ -2,82 +2,19 @@
 //! After each, the next deploy reaches the same end as one that nothing happened to.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_dynamodb::error::BoxError;
 use serde_json::{Value, json};
 use tablewright::dynamo::Dynamo;
 use tablewright::{Change, Item, Migration};
-use tokio::sync::Notify;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use crate::engine::Engine;
 use crate::support::{self, Stack, deliver, item, properties, table, text, with, with_index};
-
-/// What happens at the chosen request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    /// It fails, and is never sent.
-    Fails,
-    /// The process ends there.
-    Crash,
-}
-
-/// Counts requests and brings the fault about at one of them.
-#[derive(Debug, Clone)]
-struct Trap {
-    fault: Fault,
-    at: usize,
-    seen: Arc<AtomicUsize>,
-    crashed: Arc<Notify>,
-}
-
-impl Trap {
-    fn at(request: usize, fault: Fault) -> Self {
-        Self { fault, at: request, seen: Arc::default(), crashed: Arc::default() }
-    }
-
-    fn client(&self, engine: &Engine) -> Dynamo {
-        let config =
-            engine.config().retry_config(RetryConfig::disabled()).interceptor(self.clone());
-        Dynamo::new(Client::from_conf(config.build()))
-    }
-
-    fn has_sprung(&self) -> bool {
-        self.seen.load(Ordering::SeqCst) > self.at
-    }
-}
-
-impl Intercept for Trap {
-    fn name(&self) -> &'static str {
-        "trap"
-    }
-
-    fn read_before_transmit(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let number = self.seen.fetch_add(1, Ordering::SeqCst);
-        match self.fault {
-            Fault::Fails if number == self.at => Err("trapped".into()),
-            // A dead process sends nothing more.
-            Fault::Crash if number >= self.at => {
-                self.crashed.notify_one();
-                Err("dead".into())
-            }
-            _ => Ok(()),
-        }
-    }
-}
+use crate::trap::{Fault, Trap};
 
 /// Everything that a deploy leaves, apart from names of runs and moments.
 #[derive(Debug, PartialEq)]
@@ -151,7 +88,8 @@ fn deploy_until(stack: &Stack, trap: &Trap, event: &Value) {
     let process = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let function = support::function(trap.client(&engine), migrations());
+            let function =
+                support::function(Dynamo::new(trap.client(engine.config())), migrations());
             tokio::select! {
                 biased;
                 () = trap.crashed.notified() => {}

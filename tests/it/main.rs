@@ -4,7 +4,9 @@
 
 mod engine;
 mod support;
+mod trap;
 
+mod convergence;
 mod deploys;
 mod faults;
 mod features;
