@@ -53,6 +53,10 @@ dynamodb-local: $(DYNAMODB_LOCAL) ## Install AWS's own DynamoDB Local here (need
 test-dynamodb-local: $(DYNAMODB_LOCAL) ## Run the integration tests on DynamoDB Local
 	TABLEWRIGHT_ENGINE=dynamodb-local cargo test --test it
 
+.PHONY: bench
+bench: ## Measure planning and a deploy that has nothing to do
+	cargo bench --bench reconcile
+
 .PHONY: check
 check: ## Check format, lints, documentation and dependencies, the quickest first
 	cargo fmt --check

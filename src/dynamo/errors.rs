@@ -205,11 +205,11 @@ impl Error {
         let Class::Blocked(longest) = self.class else { return None };
         let latest = || clock::now_ms() + u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
         // The window of the quota is named first, the next change last.
-        let named = self.message.split_whitespace().filter_map(|word| {
+        let mut named = self.message.split_whitespace().rev().filter_map(|word| {
             let moment = word.trim_end_matches(['.', ',', 'Z']);
             clock::parse_ms(&format!("{moment}Z"))
         });
-        Some(named.last().unwrap_or_else(latest))
+        Some(named.next().unwrap_or_else(latest))
     }
 }
 
