@@ -1,5 +1,5 @@
-//! The one response to CloudFormation: its body, its 4,096 bytes, and the only HTTP that is sent.
-#![expect(clippy::disallowed_methods, reason = "this is the one place that sends HTTP")]
+//! The one response to CloudFormation: its body, its 4,096 bytes, and the PUT that sends it.
+#![expect(clippy::disallowed_methods, reason = "this is the one place that answers")]
 
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ pub struct Answer {
     pub pointer: String,
     /// Attributes of the resource, the most important first.
     pub data: Vec<(String, String)>,
+    /// The generation that the physical id names; `None` keeps the id that was received.
+    pub generation: Option<u64>,
 }
 
 /// The body, without null fields: CloudFormation refuses an answer with `"Reason": null`.
@@ -91,7 +93,7 @@ impl Answer {
         let body = Body {
             status: self.status,
             reason,
-            physical_resource_id: &envelope.answer_physical_id(),
+            physical_resource_id: &envelope.physical_id_of(self.generation),
             stack_id: &envelope.stack_id,
             request_id: &envelope.request_id,
             logical_resource_id: &envelope.logical_id,
@@ -235,7 +237,13 @@ mod tests {
 
     fn answer(reason: &str, data: Vec<(String, String)>) -> Answer {
         let pointer = "(run 0011223344556677)".to_owned();
-        Answer { status: Status::Failed, reason: reason.to_owned(), pointer, data }
+        Answer {
+            status: Status::Failed,
+            reason: reason.to_owned(),
+            pointer,
+            data,
+            generation: None,
+        }
     }
 
     #[test]
@@ -245,6 +253,7 @@ mod tests {
             reason: String::new(),
             pointer: String::new(),
             data: vec![],
+            generation: None,
         };
         let body: Value = serde_json::from_str(&answer.body(&envelope())).unwrap();
         assert_eq!(
@@ -255,6 +264,18 @@ mod tests {
                 "RequestId": "r1", "LogicalResourceId": "Data",
             })
         );
+    }
+
+    #[test]
+    fn a_new_generation_is_a_new_physical_id() {
+        let said = |generation| {
+            let answer = Answer { generation, ..answer("", vec![]) };
+            let body: Value = serde_json::from_str(&answer.body(&envelope())).unwrap();
+            body["PhysicalResourceId"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(said(None), "tablewright:11aa:Data:1");
+        assert_eq!(said(Some(1)), "tablewright:11aa:Data:1");
+        assert_eq!(said(Some(2)), "tablewright:11aa:Data:2");
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub const NOT_OURS: [&str; 2] = ["ServiceToken", "ServiceTimeout"];
 /// Ledger table of a declaration that names none.
 pub const DEFAULT_LEDGER_TABLE: &str = "tablewright-ledger";
 
+/// Tables that may leave a declaration at a time in order to be deleted, where it does not say.
+pub const DEFAULT_MAX_TABLE_DELETES: u64 = 1;
+
 /// The desired state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desired {
@@ -30,6 +33,8 @@ pub struct Desired {
     pub migrations: MigrationPolicy,
     /// What a failing request does with what it has done so far.
     pub on_failure: OnFailure,
+    /// Most tables that may leave a declaration at a time in order to be deleted.
+    pub max_table_deletes: u64,
 }
 
 /// A declared table and how it is handled.
@@ -201,10 +206,11 @@ fn read(node: &Node<'_>) -> Option<Desired> {
     for node in fields.get("Allow").map(|list| list.items()).unwrap_or_default() {
         node.problem("this version knows no lint codes; leave it out");
     }
-    if let Some(node) = fields.get("MaxTableDeletes") {
-        node.at_least(0);
-    }
-    Some(Desired { tables, migrations: migrations?, on_failure: on_failure? })
+    let max_table_deletes = match fields.get("MaxTableDeletes") {
+        Some(node) => node.at_least(0)?,
+        None => DEFAULT_MAX_TABLE_DELETES,
+    };
+    Some(Desired { tables, migrations: migrations?, on_failure: on_failure?, max_table_deletes })
 }
 
 fn migration_policy(node: &Node<'_>) -> Option<MigrationPolicy> {

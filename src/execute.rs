@@ -1,28 +1,32 @@
-//! Carries a plan out in slices: tables, then migrations, then the record that they are done, then removals.
+//! Carries a plan out in slices: tables, then migrations, then the record that they are done. What is removed is left
+//! to the cleanup, after the whole stack has succeeded.
 
 mod change;
+mod cleanup;
+mod commit;
 mod delete;
 mod migrations;
 mod tables;
 mod wait;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(crate) use self::cleanup::clean_up;
+pub(crate) use self::commit::gone;
 pub(crate) use self::delete::{delete_and_wait, delete_resource};
 pub(crate) use self::migrations::{context, forget, perform};
 use crate::deadline::Deadline;
 use crate::desired::Desired;
 use crate::dynamo::{Dynamo, patiently};
 use crate::interrupt::Interrupt;
-use crate::ledger::rows::{MetaRow, TableRow, entry};
+use crate::ledger::generations::Declaration;
+use crate::ledger::rows::MetaRow;
 use crate::ledger::state::State;
-use crate::ledger::{Lease, Ledger, RowWrite, Snapshot};
+use crate::ledger::{Lease, Ledger, Snapshot};
 use crate::migrator::Migrator;
 use crate::observe::{self, Observed};
-use crate::plan::{self, Input, Mode, TablePlan};
-use crate::schema::Table;
+use crate::plan::{self, Input, Mode, Plan};
 use crate::services::Services;
 
 /// One request's work, from its first slice to its last.
@@ -30,9 +34,13 @@ use crate::services::Services;
 pub struct Run {
     /// Its id.
     pub id: String,
-    /// Hash of its declaration.
-    pub declaration: String,
-    /// The declaration.
+    /// The generation that CloudFormation holds.
+    pub generation: u64,
+    /// The declaration as it came.
+    pub declaration: Declaration,
+    /// The one that it replaces.
+    pub before: Option<Declaration>,
+    /// The declaration as it was read.
     pub desired: Desired,
     /// The build's migrations.
     pub migrator: Arc<Migrator>,
@@ -141,60 +149,36 @@ async fn slice(run: &Run, budget: Deadline) -> Result<Report, Interrupt> {
     for line in plan.lines() {
         tracing::info!("plan {line}");
     }
+    let generation = answers_with(run, observed.ledger.meta.as_ref(), &plan);
     let mut notices = plan.notices.clone();
     notices.extend(tables::run_all(run, &observed.ledger, &plan.tables, budget).await?);
     migrations::run_all(run, &observed.ledger, &plan.migrations, budget).await?;
     let changed: Vec<_> = plan.tables.iter().map(|plan| plan.table.as_str()).collect();
     let after = if plan.is_empty() { observed.ledger.clone() } else { ledger.snapshot().await? };
     let mut report = report(run, &observed, &after, &changed, notices).await?;
-    commit(run, &after, &plan.removals).await?;
-    if !plan.removals.is_empty() {
-        match remove(run, &observed.ledger, &plan.removals, budget).await? {
-            Removed::All(notices) => {
-                report.notices.extend(notices);
-                // Nothing may fail a deploy whose removals are done: they cannot be taken back.
-                if let Err(interrupt) = settle_removals(run).await {
-                    tracing::warn!(%interrupt, "the removals are not on record");
-                }
-            }
-            Removed::Some(notice) => report.notices.push(notice),
+    report.generation = generation;
+    commit::commit(run, &after, &plan, generation).await?;
+    match run.mode {
+        Mode::Deploy => report.notices.extend(plan.cleanup()),
+        // There is no generation before this one whose cleanup could do it.
+        Mode::First => {
+            report.notices.extend(cleanup::remove(run, &after, &plan.removals, budget).await?);
         }
+        Mode::Superset | Mode::Cleanup => {}
     }
     Ok(report)
 }
 
-/// Records that nothing is left to be turned off.
-async fn settle_removals(run: &Run) -> Result<(), Interrupt> {
-    let snapshot = run.lease.ledger().snapshot().await?;
-    commit(run, &snapshot, &[]).await
-}
-
-/// What became of removals.
-enum Removed {
-    /// All is gone; this is what a person should know.
-    All(Vec<String>),
-    /// Something is left, for this reason.
-    Some(String),
-}
-
-/// Removes what the declaration left out. It comes after everything that can fail, for it cannot be taken back; what
-/// cannot be removed now is removed by the next deploy.
-async fn remove(
-    run: &Run,
-    ledger: &Snapshot,
-    removals: &[TablePlan],
-    budget: Deadline,
-) -> Result<Removed, Interrupt> {
-    match tables::run_all(run, ledger, removals, budget).await {
-        Err(Interrupt::LeaseLost(why)) => Err(Interrupt::LeaseLost(why)),
-        Err(interrupt) => {
-            tracing::warn!(%interrupt, "not everything was removed");
-            Ok(Removed::Some(format!(
-                "not everything was removed, the next deploy tries again: {interrupt}"
-            )))
-        }
-        Ok(notices) => Ok(Removed::All(notices)),
+/// The generation that this run answers with. Only what is left to a cleanup makes a new one: CloudFormation then
+/// deletes the one before it when the whole stack has succeeded, and this one when it has not.
+fn answers_with(run: &Run, meta: Option<&MetaRow>, plan: &Plan) -> u64 {
+    if run.mode != Mode::Deploy {
+        return run.generation;
     }
+    let answered = meta.and_then(|meta| meta.answered_by(&run.id));
+    let next = || meta.map_or(0, |meta| meta.highest.max(meta.live())).max(run.generation) + 1;
+    let needed = || if plan.cleanup().is_empty() { run.generation } else { next() };
+    answered.unwrap_or_else(needed)
 }
 
 async fn report(
@@ -239,65 +223,9 @@ fn summary(snapshot: &Snapshot) -> Report {
     let done = migrations.clone().filter(|row| row.state.is_done());
     let head = done.max_by(|a, b| crate::migrator::compare_ids(&a.id, &b.id));
     Report {
-        generation: snapshot.meta.as_ref().map_or(1, |meta| meta.generation.max(1)),
+        generation: snapshot.meta.as_ref().map_or(1, |meta| meta.live().max(1)),
         ledger_head: head.map(|row| row.id.clone()),
         applied: migrations.filter(|row| row.state == State::Applied).count(),
         ..Report::default()
     }
-}
-
-/// The indexes of a table that may be removed when a declaration leaves them out.
-fn indexes_here(row: &TableRow, declared: &Table) -> BTreeSet<String> {
-    row.indexes.iter().chain(declared.global_indexes.keys()).cloned().collect()
-}
-
-/// Records the declaration as the one that holds now: its hash, and each table's part of it. What is still to be turned
-/// off by `removals` stays in that part, or the next deploy would not know of it.
-async fn commit(run: &Run, after: &Snapshot, removals: &[TablePlan]) -> Result<(), Interrupt> {
-    let mut writes = Vec::new();
-    // A rollback leaves the superset in place, so the last declaration of a table stays what it was.
-    if run.mode == Mode::Deploy {
-        for declared in &run.desired.tables {
-            let Some(row) = after.tables.get(&declared.table.name) else { continue };
-            let mut table = declared.table.clone();
-            if let Some(last) = row.last_declaration()
-                && removals.iter().any(|plan| plan.table == table.name)
-            {
-                table = plan::unfinished(&table, &last);
-            }
-            let declaration = serde_json::to_string(&table)
-                .map_err(|error| Interrupt::Failed(format!("ledger: {error}; this is a bug")))?;
-            let next = TableRow {
-                removal: declared.removal,
-                declared: true,
-                declaration: Some(declaration),
-                indexes: indexes_here(row, &declared.table),
-                ..row.clone()
-            };
-            if next != *row {
-                writes.push(RowWrite::set(entry::table(&row.name), &next)?);
-            }
-        }
-    }
-    let meta = after.meta.clone().unwrap_or_default();
-    let committed = Some(run.declaration.clone());
-    let next = MetaRow {
-        previous: match run.mode {
-            Mode::Deploy if meta.committed == committed => meta.previous.clone(),
-            Mode::Deploy => meta.committed.clone(),
-            // From a declaration that was gone back to, the way leads on and not back again.
-            Mode::Superset => None,
-        },
-        committed,
-        attempting: None,
-        ..meta.clone()
-    };
-    if next != meta {
-        writes.push(RowWrite::set(entry::META.to_owned(), &next)?);
-    }
-    let mut writes = writes.into_iter().peekable();
-    while writes.peek().is_some() {
-        run.lease.write(writes.by_ref().take(crate::ledger::ROWS_PER_WRITE).collect()).await?;
-    }
-    Ok(())
 }

@@ -1,7 +1,9 @@
 //! The only file that knows the whole flow: event to envelope to work to one answer, whatever happens on the way.
 
+mod delete;
 mod reply;
 mod times;
+mod way;
 mod work;
 mod workers;
 
@@ -59,19 +61,23 @@ pub enum HandleError {
 
 /// How the work ended.
 enum Verdict {
-    /// To be answered.
-    Answer { status: Status, reason: String, data: Vec<(String, String)> },
+    /// To be answered; with the generation that CloudFormation is to hold, where it may be another than before.
+    Answer { status: Status, reason: String, data: Vec<(String, String)>, generation: Option<u64> },
     /// Another delivery of the same event answers.
     AnsweredElsewhere,
 }
 
 impl Verdict {
     fn failed(reason: impl Into<String>) -> Self {
-        Self::Answer { status: Status::Failed, reason: reason.into(), data: Vec::new() }
+        Self::bare(Status::Failed, reason)
     }
 
     fn success(reason: impl Into<String>) -> Self {
-        Self::Answer { status: Status::Success, reason: reason.into(), data: Vec::new() }
+        Self::bare(Status::Success, reason)
+    }
+
+    fn bare(status: Status, reason: impl Into<String>) -> Self {
+        Self::Answer { status, reason: reason.into(), data: Vec::new(), generation: None }
     }
 }
 
@@ -156,14 +162,14 @@ impl Handler {
             deadline: invocation.deadline,
         };
         let requests = self.services.dynamo.requests_sent() - before;
-        let answered = if let Verdict::Answer { status, reason, data } = verdict {
+        let answered = if let Verdict::Answer { status, reason, data, generation } = verdict {
             tracing::info!(?status, reason, requests, "finished");
             let mut pointer = format!("(run {run}");
             if !invocation.log_stream.is_empty() {
                 pointer = format!("{pointer}, log stream {}", invocation.log_stream);
             }
             pointer.push(')');
-            let answer = Answer { status, reason, pointer, data };
+            let answer = Answer { status, reason, pointer, data, generation };
             reply.answer(answer.body(&envelope)).await
         } else {
             tracing::info!(requests, "another delivery of this event answers");

@@ -17,6 +17,7 @@ use crate::kms::Kms;
 use crate::migrator::{BuildError, Migrator};
 use crate::request::AllowedHosts;
 use crate::services::Services;
+use crate::stacks::CloudFormation;
 use crate::{clock, logging};
 
 /// Serves a list of migrations as a Lambda function, until Lambda ends the process.
@@ -29,7 +30,7 @@ use crate::{clock, logging};
 pub async fn run(migrator: Result<Migrator, BuildError>) -> Result<(), Error> {
     logging::init();
     let hosts = std::env::var("TABLEWRIGHT_RESPONSE_HOSTS").unwrap_or_default();
-    let services = services().await;
+    let services = services().await?;
     let handler =
         Handler::new(services, migrator.map(Arc::new), AllowedHosts::parse(&hosts), Sender::new()?);
     let handler = &handler;
@@ -45,7 +46,7 @@ pub async fn run(migrator: Result<Migrator, BuildError>) -> Result<(), Error> {
 }
 
 /// Clients that give up on a dead connection in seconds: the answer is waiting.
-async fn services() -> Services {
+async fn services() -> Result<Services, reqwest::Error> {
     let retries = RetryConfig::standard()
         .with_max_attempts(4)
         .with_initial_backoff(Duration::from_millis(50))
@@ -59,10 +60,12 @@ async fn services() -> Services {
         .timeout_config(timeouts)
         .load()
         .await;
-    Services {
+    let endpoint = std::env::var("AWS_ENDPOINT_URL_CLOUDFORMATION").ok();
+    Ok(Services {
         dynamo: Dynamo::new(aws_sdk_dynamodb::Client::new(&config)),
         kms: Kms::new(aws_sdk_kms::Client::new(&config)),
-    }
+        stacks: Arc::new(CloudFormation::new(&config, endpoint)?),
+    })
 }
 
 /// Turns Lambda's wall-clock deadline into one of the process's own clock.

@@ -1,5 +1,6 @@
 //! The management table: what a scope has done, who may act on it, and what was answered.
 
+pub mod generations;
 mod lease;
 pub mod rows;
 pub mod state;
@@ -13,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::lease::{Acquired, Holder, Lease};
 use self::rows::{AnswerRow, AnswerState, MetaRow, MigrationRow, RunRow, TableRow, entry};
-pub(crate) use self::write::{Detail, ROWS_PER_WRITE, RowWrite};
+pub(crate) use self::write::{Detail, RowWrite};
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::dynamo::{self, Class, Dynamo, ItemWrite, Status, WireItem, Written, patiently};

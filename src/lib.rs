@@ -31,6 +31,7 @@ pub mod logging;
 
 pub mod handler;
 pub mod request;
+pub mod stacks;
 
 pub mod answer;
 pub mod desired;

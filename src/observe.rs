@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, TryStreamExt, stream};
 
 pub use self::wanted::{Feature, Wanted};
-use crate::desired::{Baseline, Desired};
+use crate::desired::{Baseline, Desired, RemovalPolicy};
 use crate::dynamo::{self, Class, Description, Dynamo, Status, patiently};
 use crate::kms::{FoundKey, Kms};
 use crate::ledger::rows::TableRow;
@@ -33,10 +33,12 @@ const CONCURRENCY: usize = 8;
 /// The observed state.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
-    /// Live tables by name: those that are declared and those that migrations name.
+    /// Live tables by name: those that are declared, those that migrations name, and those that are to go.
     pub tables: BTreeMap<String, LiveTable>,
     /// Encryption keys that are declared by another name than their ARN, by that name.
     pub keys: BTreeMap<String, FoundKey>,
+    /// Tables that are to go and that the role may not look at: rights can leave with the declaration.
+    pub unreadable: BTreeSet<String>,
     /// The ledger.
     pub ledger: Snapshot,
 }
@@ -62,7 +64,7 @@ impl LiveTable {
     }
 }
 
-/// Observes the ledger, the declared tables and those that migrations name.
+/// Observes the ledger, the declared tables, those that migrations name, and those that are to go.
 ///
 /// # Errors
 /// What DynamoDB refuses.
@@ -89,8 +91,27 @@ pub async fn observe(
     let looks: Vec<_> = looks.collect();
     let tables = stream::iter(looks).buffer_unordered(CONCURRENCY).try_collect::<Vec<_>>().await?;
     let by_name = |live: LiveTable| (live.table().name.clone(), live);
-    let tables = tables.into_iter().flatten().map(by_name).collect();
-    Ok(Observed { tables, keys: keys(&services.kms, desired).await?, ledger: snapshot })
+    let mut tables: BTreeMap<_, _> = tables.into_iter().flatten().map(by_name).collect();
+    let mut unreadable = BTreeSet::new();
+    for row in snapshot.tables.values().filter(|row| is_to_go(row, desired)) {
+        match table(services, &row.name, &Wanted::to_delete()).await {
+            Ok(live) => tables.extend(live.map(by_name)),
+            Err(error) if error.class == Class::Denied => {
+                tracing::warn!(%error, "a table that is to go cannot be looked at");
+                unreadable.insert(row.name.clone());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let keys = keys(&services.kms, desired).await?;
+    Ok(Observed { tables, keys, unreadable, ledger: snapshot })
+}
+
+/// Whether a table is not declared any more and its policy, or an earlier deploy, would have it deleted.
+fn is_to_go(row: &TableRow, desired: &Desired) -> bool {
+    let is_declared = desired.tables.iter().any(|declared| declared.table.name == row.name);
+    let by_policy = row.declared && row.removal != RemovalPolicy::Retain;
+    !is_declared && (by_policy || row.is_doomed())
 }
 
 /// Looks up the keys that are declared by another name than their ARN.

@@ -8,6 +8,7 @@ mod drift;
 mod facts;
 mod keys;
 mod last;
+mod leaving;
 mod migrations;
 mod settings;
 mod steps;
@@ -20,6 +21,7 @@ use std::fmt;
 pub use self::changes::{Changes, changes};
 pub use self::facts::{Caution, Facts, Takes};
 pub use self::last::{retire, unfinished};
+pub use self::leaving::{Fate, Leaving};
 pub use self::migrations::MigrationStep;
 pub use self::settings::Setting;
 pub use self::steps::{Completion, TableStep};
@@ -49,11 +51,26 @@ pub struct Input<'a> {
 /// How far a plan may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// All that the declaration asks for.
+    /// All that the declaration asks for, of a resource that is new, or new to this ledger: no cleanup follows.
+    First,
+    /// All that the declaration asks for; what it removes is left to the cleanup that follows.
     Deploy,
     /// The way back to an earlier declaration: nothing is created or removed, so tables and indexes stay as the
     /// superset of both; only settings that change at once follow.
     Superset,
+    /// What a deploy has left to be removed once the whole stack has succeeded, and nothing else.
+    Cleanup,
+}
+
+impl Mode {
+    /// Whether the declaration is to become the one that holds.
+    #[must_use]
+    pub fn deploys(self) -> bool {
+        match self {
+            Self::First | Self::Deploy => true,
+            Self::Superset | Self::Cleanup => false,
+        }
+    }
 }
 
 /// Tables that are changed at the same time; DynamoDB throttles control-plane calls beyond a handful.
@@ -66,8 +83,10 @@ pub struct Plan {
     pub tables: Vec<TablePlan>,
     /// Migrations, strictly one after another.
     pub migrations: Vec<MigrationStep>,
-    /// What is removed once all else is done.
+    /// What is removed once the whole stack has succeeded.
     pub removals: Vec<TablePlan>,
+    /// Tables that are not declared any more.
+    pub leaving: Vec<Leaving>,
     /// What a person should know.
     pub notices: Vec<String>,
 }
@@ -85,21 +104,36 @@ impl Plan {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tables.is_empty() && self.migrations.is_empty() && self.removals.is_empty()
+        self.tables.is_empty()
+            && self.migrations.is_empty()
+            && self.removals.is_empty()
+            && self.leaving.is_empty()
+    }
+
+    /// What is left to do once the whole stack has succeeded, a line each.
+    #[must_use]
+    pub fn cleanup(&self) -> Vec<String> {
+        let steps = |plan: &TablePlan| -> Vec<String> {
+            plan.steps.iter().map(|step| step.line(&plan.table)).collect()
+        };
+        let doomed =
+            self.leaving.iter().filter(|leaving| matches!(leaving.fate, Fate::Doomed { .. }));
+        let removals = self.removals.iter().flat_map(steps);
+        let removals = removals.map(|line| format!("{line}, when the whole stack has succeeded"));
+        removals.chain(doomed.map(ToString::to_string)).collect()
     }
 
     /// The plan as a person reads it, a line each.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        let table_lines = |plans: &[TablePlan], lines: &mut Vec<String>| {
-            for plan in plans {
-                lines.extend(plan.steps.iter().map(|step| step.line(&plan.table)));
-            }
-        };
-        table_lines(&self.tables, &mut lines);
+        for plan in &self.tables {
+            lines.extend(plan.steps.iter().map(|step| step.line(&plan.table)));
+        }
         lines.extend(self.migrations.iter().map(ToString::to_string));
-        table_lines(&self.removals, &mut lines);
+        let stays = |leaving: &&Leaving| !matches!(leaving.fate, Fate::Doomed { .. });
+        lines.extend(self.leaving.iter().filter(stays).map(ToString::to_string));
+        lines.extend(self.cleanup());
         if lines.is_empty() {
             lines.push("  nothing to do".to_owned());
         }
@@ -132,6 +166,13 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, Refused> {
     let mut plan = Plan::default();
     let mut objections = Vec::new();
     tables::plan(input, &mut plan, &mut objections);
-    migrations::plan(input, &mut plan, &mut objections);
+    match input.mode {
+        Mode::First | Mode::Deploy => {
+            leaving::plan(input, &mut plan, &mut objections);
+            migrations::plan(input, &mut plan, &mut objections);
+        }
+        Mode::Superset => migrations::plan(input, &mut plan, &mut objections),
+        Mode::Cleanup => {}
+    }
     if objections.is_empty() { Ok(plan) } else { Err(Refused(objections)) }
 }

@@ -108,27 +108,35 @@ impl Envelope {
         hex(&hash.finalize())[..16].to_owned()
     }
 
-    /// The id that every answer to this request carries.
+    /// The id that the answer to this request carries: for the generation that CloudFormation holds, and where none is
+    /// named, the id that was received.
     ///
-    /// Create decides it from the stack and the resource alone, so that whoever answers says the same;
-    /// Update and Delete keep the one they were given, for another one would make CloudFormation
-    /// replace the resource.
+    /// Create decides it from the stack and the resource alone, so that whoever answers says the same. Another one makes
+    /// CloudFormation replace the resource: it deletes the old identity when the whole stack has succeeded, or the new
+    /// one when it has not ("Replacing a custom resource during an update", CloudFormation user guide).
     #[must_use]
-    pub fn answer_physical_id(&self) -> String {
-        let given = self.physical_id.clone();
-        given.unwrap_or_else(|| format!("tablewright:{}:{}:1", self.stack_uuid(), self.logical_id))
+    pub fn physical_id_of(&self, generation: Option<u64>) -> String {
+        let kept = generation.is_none_or(|generation| generation == self.generation());
+        let received = self.physical_id.clone().filter(|_| kept);
+        let generation = generation.unwrap_or(FIRST_GENERATION);
+        received.unwrap_or_else(|| {
+            format!("tablewright:{}:{}:{generation}", self.stack_uuid(), self.logical_id)
+        })
     }
 
-    /// The generation of the table set that the physical id names; 1 where it names none.
+    /// The generation of the table set that the received physical id names; the first where it names none.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        let id = self.answer_physical_id();
+        let id = self.physical_id.as_deref().unwrap_or_default();
         id.strip_prefix("tablewright:")
             .and_then(|rest| rest.rsplit(':').next())
             .and_then(|number| number.parse().ok())
-            .unwrap_or(1)
+            .unwrap_or(FIRST_GENERATION)
     }
 }
+
+/// The generation of a table set that is new.
+const FIRST_GENERATION: u64 = 1;
 
 /// Hash of a set of properties, the same for equal declarations; what only CloudFormation reads is left out.
 #[must_use]
@@ -275,8 +283,24 @@ mod tests {
         let envelope = read(&event(AWS)).unwrap();
         assert_eq!(envelope.scope(), "11aa/Data");
         assert_eq!(envelope.stack_name(), "Shop");
-        assert_eq!(envelope.answer_physical_id(), "tablewright:11aa:Data:1");
+        assert_eq!(envelope.physical_id_of(None), "tablewright:11aa:Data:1");
         assert_eq!(envelope.generation(), 1);
+    }
+
+    #[test]
+    fn the_physical_id_stays_until_the_generation_is_another() {
+        for (received, generation, second) in [
+            ("tablewright:11aa:Data:7", 7, "tablewright:11aa:Data:8"),
+            ("made-up-by-cloudformation", 1, "tablewright:11aa:Data:8"),
+        ] {
+            let mut event = event(AWS);
+            event["PhysicalResourceId"] = json!(received);
+            let envelope = read(&event).unwrap();
+            assert_eq!(envelope.generation(), generation);
+            assert_eq!(envelope.physical_id_of(None), received);
+            assert_eq!(envelope.physical_id_of(Some(generation)), received);
+            assert_eq!(envelope.physical_id_of(Some(8)), second);
+        }
     }
 
     #[test]

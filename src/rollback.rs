@@ -5,11 +5,11 @@ use std::fmt;
 use crate::backfill::Direction;
 use crate::deadline::Deadline;
 use crate::dynamo::{Dynamo, patiently};
-use crate::execute::{Run, context, delete_and_wait, forget, perform};
+use crate::execute::{Run, context, delete_and_wait, forget, gone, perform};
 use crate::interrupt::Interrupt;
-use crate::ledger::rows::{MigrationRow, Origin, TableRow, entry};
+use crate::ledger::rows::{MigrationRow, Origin, TableRow};
 use crate::ledger::state::{Event, State};
-use crate::ledger::{Detail, Lease, RowWrite};
+use crate::ledger::{Detail, Lease};
 use crate::migrator::compare_ids;
 use crate::observe::{self, CREATED_BY_TAG};
 
@@ -136,7 +136,7 @@ async fn take_back_table(
     lease.confirm().await?;
     let fate = delete_if_empty(dynamo, row, deadline).await?;
     if fate != Fate::InUse {
-        lease.write(vec![RowWrite::Delete(entry::table(&row.name))]).await?;
+        lease.write(vec![gone(row)?]).await?;
     }
     Ok(fate)
 }

@@ -1,14 +1,16 @@
-//! What stands in for AWS: an embedded DynamoDB and a receiver of answers, both on loopback.
+//! What stands in for AWS: an embedded DynamoDB, and a CloudFormation that takes answers and says what the stack is
+//! going through, both on loopback.
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
-use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::matchers::{any, path};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -20,6 +22,18 @@ pub(crate) struct Cloud {
     pub(crate) endpoint: String,
     pub(crate) client: Client,
     receiver: MockServer,
+    status: Status,
+}
+
+/// What the stack is going through; empty where nobody says.
+#[derive(Clone, Default)]
+struct Status(Arc<Mutex<String>>);
+
+impl Respond for Status {
+    fn respond(&self, _: &Request) -> ResponseTemplate {
+        let status = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ResponseTemplate::new(200).set_body_string(format!("<StackStatus>{status}</StackStatus>"))
+    }
 }
 
 impl Cloud {
@@ -29,6 +43,8 @@ impl Cloud {
         tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory()?));
         let listener = std::net::TcpListener::bind(answers)?;
         let receiver = MockServer::builder().listener(listener).start().await;
+        let status = Status::default();
+        Mock::given(path("/cloudformation")).respond_with(status.clone()).mount(&receiver).await;
         Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&receiver).await;
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -36,7 +52,18 @@ impl Cloud {
             .region(Region::new("eu-west-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "demo"))
             .build();
-        Ok(Self { client: Client::from_conf(config), endpoint, receiver })
+        Ok(Self { client: Client::from_conf(config), endpoint, receiver, status })
+    }
+
+    /// Where the function asks what the stack is going through.
+    pub(crate) fn cloudformation(&self) -> String {
+        format!("{}/cloudformation", self.receiver.uri())
+    }
+
+    /// Lets the stack go through this.
+    pub(crate) fn goes_through(&self, status: &str) {
+        let mut said = self.status.0.lock().unwrap_or_else(PoisonError::into_inner);
+        status.clone_into(&mut said);
     }
 
     /// The sample event of this name, to be answered to this receiver.

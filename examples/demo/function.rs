@@ -27,6 +27,7 @@ impl Function {
             .args(["lambda", "watch", "--example", "functions", "--ignore-changes"])
             .args(["--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()])
             .env("AWS_ENDPOINT_URL_DYNAMODB", &cloud.endpoint)
+            .env("AWS_ENDPOINT_URL_CLOUDFORMATION", cloud.cloudformation())
             .env("AWS_ACCESS_KEY_ID", "local")
             .env("AWS_SECRET_ACCESS_KEY", "local")
             .env("AWS_REGION", "eu-west-1")

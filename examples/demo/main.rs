@@ -1,4 +1,4 @@
-//! The whole life of a stack on this machine: create, update, a failing update, its rollback, delete.
+//! The whole life of a stack on this machine: create, update, a failing update, its rollback, a removal, delete.
 //!
 //! It starts an embedded DynamoDB and a receiver for the answers, runs the function of `examples/functions.rs` under the
 //! Lambda runtime protocol with `cargo lambda watch`, sends it the events of `events/`, and shows what CloudFormation
@@ -14,6 +14,7 @@ use std::error::Error;
 
 use cloud::Cloud;
 use function::Function;
+use serde_json::Value;
 
 /// What the application has written before the first migration.
 const ITEMS: &str = include_str!("../items.json");
@@ -40,7 +41,7 @@ async fn tell(cloud: &Cloud, function: &mut Function) -> Result<(), Box<dyn Erro
         "events/create.json",
         "a new stack: tables are made; a fresh database runs no migration",
     );
-    step(cloud, function, "create", "SUCCESS").await?;
+    step(cloud, function, cloud.event("create")?, "CREATE_IN_PROGRESS", "SUCCESS").await?;
     cloud.seed(ITEMS).await?;
     show::note("the application writes its first items (examples/items.json)");
     show::tables(cloud).await?;
@@ -49,7 +50,7 @@ async fn tell(cloud: &Cloud, function: &mut Function) -> Result<(), Box<dyn Erro
         "events/update.json",
         "a deploy with one more index and the migration 0002_customer_tiers",
     );
-    step(cloud, function, "update", "SUCCESS").await?;
+    step(cloud, function, cloud.event("update")?, "UPDATE_IN_PROGRESS", "SUCCESS").await?;
     show::tables(cloud).await?;
     let before = cloud.items("orders").await?;
 
@@ -57,7 +58,7 @@ async fn tell(cloud: &Cloud, function: &mut Function) -> Result<(), Box<dyn Erro
         "events/update-failing.json",
         "a deploy with the migration 0003_order_totals, which meets an order whose total is \"12,5O\"",
     );
-    step(cloud, function, "update-failing", "FAILED").await?;
+    step(cloud, function, cloud.event("update-failing")?, "UPDATE_IN_PROGRESS", "FAILED").await?;
     show::tables(cloud).await?;
     if cloud.items("orders").await? != before {
         return Err("the failed migration left changed items behind".into());
@@ -65,25 +66,45 @@ async fn tell(cloud: &Cloud, function: &mut Function) -> Result<(), Box<dyn Erro
     show::note("every order is as it was before");
 
     show::title("events/rollback.json", "CloudFormation takes the failed update back");
-    step(cloud, function, "rollback", "SUCCESS").await?;
+    let rollback = cloud.event("rollback")?;
+    step(cloud, function, rollback, "UPDATE_ROLLBACK_IN_PROGRESS", "SUCCESS").await?;
+
+    show::title(
+        "events/removal.json",
+        "a deploy without the table customers, whose RemovalPolicy is delete; the stack may still fail",
+    );
+    let removal = cloud.event("removal")?;
+    let removed = step(cloud, function, removal, "UPDATE_IN_PROGRESS", "SUCCESS").await?;
+    show::tables(cloud).await?;
+
+    show::title(
+        "events/cleanup.json",
+        "the whole stack has succeeded, and CloudFormation deletes the id that was replaced",
+    );
+    let cleanup = cloud.event("cleanup")?;
+    step(cloud, function, cleanup, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "SUCCESS").await?;
+    show::tables(cloud).await?;
 
     show::title(
         "events/delete.json",
         "the stack is deleted; tables stay unless their RemovalPolicy says otherwise",
     );
-    step(cloud, function, "delete", "SUCCESS").await?;
+    let mut delete = cloud.event("delete")?;
+    delete["PhysicalResourceId"] = removed["PhysicalResourceId"].clone();
+    step(cloud, function, delete, "DELETE_IN_PROGRESS", "SUCCESS").await?;
     show::tables(cloud).await?;
     Ok(())
 }
 
-/// Sends one event and shows everything that comes of it.
+/// Sends one event to a stack that goes through `status`, shows everything that comes of it, and returns the answer.
 async fn step(
     cloud: &Cloud,
     function: &mut Function,
-    event: &str,
+    event: Value,
+    status: &str,
     expected: &str,
-) -> Result<(), Box<dyn Error>> {
-    let event = cloud.event(event)?;
+) -> Result<Value, Box<dyn Error>> {
+    cloud.goes_through(status);
     let log = function.invoke(&event).await?;
     show::log(&log);
     let answer = cloud.answer_to(&event).await.ok_or("no answer came")?;
@@ -92,7 +113,7 @@ async fn step(
     if answer["Status"] != expected {
         return Err(format!("expected {expected}, see the answer above").into());
     }
-    Ok(())
+    Ok(answer)
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {

@@ -87,11 +87,12 @@ pub(crate) async fn ledger(cloud: &Cloud) -> Result<(), Box<dyn Error>> {
         if entry.starts_with("migration#") {
             println!("     {entry:<34} {:<10} {}", text(&row, "state"), text(&row, "error"));
         } else if entry.starts_with("table#") {
-            println!(
-                "     {entry:<34} {:<10} removal policy {}",
-                text(&row, "origin"),
-                text(&row, "removal")
-            );
+            let (origin, removal) = (text(&row, "origin"), text(&row, "removal"));
+            let doomed = match text(&row, "doomed") {
+                generation if generation.is_empty() => generation,
+                generation => format!(", doomed by generation {generation}"),
+            };
+            println!("     {entry:<34} {origin:<10} removal policy {removal}{doomed}");
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
 // The demo stack: two tables with their migrations, and an application that needs both.
-import { CfnOutput, Stack, StackProps } from 'aws-cdk-lib';
+import { CfnOutput, CfnWaitCondition, CfnWaitConditionHandle, Stack, StackProps } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
@@ -16,12 +16,16 @@ export interface DemoStackProps extends StackProps {
 export class DemoStack extends Stack {
   constructor(scope: Construct, id: string, props: DemoStackProps) {
     super(scope, id, props);
+    const { failsLater, ...declaration } = props.scenario;
     const tables = new DynamoDBTables(this, 'Tables', {
       code: props.code,
       architecture: props.architecture,
       logRetention: RetentionDays.ONE_WEEK,
-      ...props.scenario,
+      ...declaration,
     });
+    if (failsLater) {
+      this.addResourceThatFails(tables);
+    }
     const orders = dynamodb.Table.fromTableArn(this, 'Orders', tables.tableArn('orders'));
     const application = new lambda.Function(this, 'Application', {
       runtime: lambda.Runtime.NODEJS_22_X,
@@ -34,6 +38,13 @@ export class DemoStack extends Stack {
     new CfnOutput(this, 'TablesFunction', { value: tables.function.functionName });
     new CfnOutput(this, 'ApplicationFunction', { value: application.functionName });
     new CfnOutput(this, 'LedgerHead', { value: tables.resource.getAttString('LedgerHead') });
+  }
+
+  /** It waits a second for a signal that nobody gives. */
+  private addResourceThatFails(tables: DynamoDBTables): void {
+    const handle = new CfnWaitConditionHandle(this, 'Handle');
+    const condition = new CfnWaitCondition(this, 'NeverSignalled', { handle: handle.ref, timeout: '1', count: 1 });
+    condition.node.addDependency(tables.resource);
   }
 }
 

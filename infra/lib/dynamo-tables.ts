@@ -1,5 +1,5 @@
 // The construct: a set of DynamoDB tables and their data migrations as one resource of a stack.
-import { ArnFormat, CustomResource, Duration, FileSystem, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { ArnFormat, CfnResource, CustomResource, Duration, FileSystem, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -8,7 +8,10 @@ import { Construct } from 'constructs';
 /** The properties of an `AWS::DynamoDB::Table` in CloudFormation's own spelling, so that a template's table can be pasted. */
 export interface TableDeclaration {
   readonly TableName: string;
-  /** What becomes of the table when the stack is deleted; `retain` by default. */
+  /**
+   * What becomes of the table when it leaves `tables`, once the whole stack has succeeded without it, and when the stack
+   * is deleted; `retain` by default.
+   */
   readonly RemovalPolicy?: 'retain' | 'snapshot' | 'delete';
   /** Takes over a table that exists already. */
   readonly Adopt?: boolean;
@@ -36,6 +39,8 @@ export interface DynamoDBTablesProps {
   readonly migrations?: MigrationOptions;
   /** What a failing deploy does with what it has done so far; `rollback`, taking it back, by default. */
   readonly onFailure?: 'rollback' | 'halt';
+  /** How many tables may leave `tables` at a time in order to be deleted; one by default. */
+  readonly maxTableDeletes?: number;
   /** Tables that are not declared here and that migrations read or write. */
   readonly otherTables?: string[];
   /** The table that holds the history; `tablewright-ledger` by default. */
@@ -55,7 +60,6 @@ export class DynamoDBTables extends Construct {
     super(scope, id);
     const ledgerTable = props.ledgerTable ?? 'tablewright-ledger';
     this.function = this.createFunction(props);
-    const permissions = this.permit([...tableNames(props), ledgerTable]);
     this.resource = new CustomResource(this, 'Resource', {
       resourceType: 'Custom::DynamoDBTables',
       serviceToken: this.function.functionArn,
@@ -72,8 +76,10 @@ export class DynamoDBTables extends Construct {
           Missing: props.migrations?.missing,
         },
         OnFailure: props.onFailure,
+        MaxTableDeletes: props.maxTableDeletes,
       },
     });
+    const permissions = this.permit([...tableNames(props), ledgerTable]);
     // A stack that is deleted, or rolled back, must not take the function's rights before its last request.
     this.resource.node.addDependency(this.function, permissions);
   }
@@ -112,8 +118,29 @@ export class DynamoDBTables extends Construct {
           actions: [...CONTROL_ACTIONS, ...DATA_ACTIONS],
           resources: names.flatMap((name) => [this.arnOf(name), `${this.arnOf(name)}/*`]),
         }),
+        // A table that has left `tables` is known by the tag of its owner alone, and is still to be deleted.
+        new iam.PolicyStatement({
+          actions: REMOVAL_ACTIONS,
+          resources: [this.arnOf('*')],
+          conditions: { StringEquals: { [`aws:ResourceTag/${OWNER_TAG}`]: this.owner() } },
+        }),
+        // Backups do not carry the tags of their table.
+        new iam.PolicyStatement({
+          actions: ['dynamodb:DescribeBackup'],
+          resources: [this.arnOf('*/backup/*')],
+        }),
+        new iam.PolicyStatement({
+          actions: ['cloudformation:DescribeStacks'],
+          resources: [Stack.of(this).stackId],
+        }),
       ],
     });
+  }
+
+  /** What the owner tag says on each of the tables: `<stack uuid>/<logical id>`. */
+  private owner(): string {
+    const stackUuid = Fn.select(2, Fn.split('/', Stack.of(this).stackId));
+    return `${stackUuid}/${(this.resource.node.defaultChild as CfnResource).logicalId}`;
   }
 
   private arnOf(tableName: string): string {
@@ -126,12 +153,13 @@ export class DynamoDBTables extends Construct {
   }
 }
 
+const OWNER_TAG = 'tablewright:owner';
+
 const CONTROL_ACTIONS = [
   'CreateBackup',
   'CreateTable',
   'DeleteResourcePolicy',
   'DeleteTable',
-  'DescribeBackup',
   'DescribeContinuousBackups',
   'DescribeContributorInsights',
   'DescribeKinesisStreamingDestination',
@@ -150,6 +178,10 @@ const CONTROL_ACTIONS = [
   'UpdateTable',
   'UpdateTimeToLive',
 ].map((action) => `dynamodb:${action}`);
+
+const REMOVAL_ACTIONS = ['CreateBackup', 'DeleteTable', 'DescribeTable', 'ListTagsOfResource'].map(
+  (action) => `dynamodb:${action}`,
+);
 
 const DATA_ACTIONS = [
   'BatchGetItem',

@@ -4,6 +4,8 @@ import type { MigrationOptions, TableDeclaration } from './dynamo-tables';
 export interface Scenario {
   readonly tables: TableDeclaration[];
   readonly migrations?: MigrationOptions;
+  /** Whether another resource of the stack fails once the tables are done. */
+  readonly failsLater?: boolean;
 }
 
 interface Index {
@@ -29,6 +31,12 @@ const SCENARIOS: Record<string, Scenario> = {
     migrations: { target: '0002_customer_tiers' },
   },
   failing: { tables: [orders(BY_CUSTOMER, BY_STATUS, BY_CARRIER), customers(BY_TIER)] },
+  removal: { tables: [orders(BY_CUSTOMER, BY_STATUS)], migrations: { target: '0002_customer_tiers' } },
+  'removal-failing': {
+    tables: [orders(BY_CUSTOMER, BY_STATUS)],
+    migrations: { target: '0002_customer_tiers' },
+    failsLater: true,
+  },
 };
 
 export function scenarioNamed(name: string): Scenario {
@@ -52,6 +60,7 @@ function customers(...indexes: Index[]): TableDeclaration {
   return {
     ...table('customers', keys('id'), indexes),
     TimeToLiveSpecification: { AttributeName: 'expires_at', Enabled: true },
+    RemovalPolicy: 'snapshot',
   };
 }
 

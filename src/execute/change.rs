@@ -151,9 +151,7 @@ async fn send(
         TableStep::Warm(warm) => dynamo.set_warm(name, *warm).await,
         TableStep::IndexWarm(index, warm) => dynamo.set_index_warm(name, index, *warm).await,
         TableStep::Setting(setting) => send_setting(dynamo, name, arn, setting).await,
-        TableStep::Create(_) | TableStep::Adopt | TableStep::Release | TableStep::Settle { .. } => {
-            Ok(())
-        }
+        TableStep::Create(_) | TableStep::Adopt | TableStep::Settle { .. } => Ok(()),
     }
 }
 

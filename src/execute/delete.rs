@@ -1,27 +1,47 @@
-//! The end of the resource: each table that we made goes or stays by its removal policy; everything else stays.
+//! The end of tables: each that we made goes or stays by its removal policy; everything else stays.
 
+use std::fmt;
 use std::time::Duration;
 
+use super::gone;
+use super::wait::Wait;
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::desired::RemovalPolicy;
 use crate::dynamo::{Class, Dynamo, Status, patiently};
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{Origin, TableRow, entry};
-use crate::ledger::{Lease, RowWrite};
+use crate::ledger::{Lease, RowWrite, Snapshot};
 use crate::observe::OWNER_TAG;
 use crate::plan::Takes;
-
-use super::wait::Wait;
 
 const BACKUP_POLL: Duration = Duration::from_secs(2);
 /// How long a table may take to go; an index or a key that is still being changed holds it up.
 const GONE: Duration = Duration::from_mins(15);
 
-/// Deletes what may be deleted; returns what became of each table.
-///
-/// A table goes only where its policy says so and three signs agree that it is ours: its ledger row, its identity
-/// and its owner tag.
+/// What became of a table that was to go.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// It was deleted, and backed up before where its policy asks for that.
+    Deleted { backup: Option<String> },
+    /// It was not there any more.
+    Gone,
+    /// It stays, for a reason that trying again does not change.
+    Stays(&'static str),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deleted { backup: Some(arn) } => write!(f, "deleted after the backup {arn}"),
+            Self::Deleted { backup: None } => f.write_str("deleted"),
+            Self::Gone => f.write_str("was gone already"),
+            Self::Stays(why) => write!(f, "stays: {why}"),
+        }
+    }
+}
+
+/// Ends the resource: deletes of its tables what may be deleted; returns what became of each.
 pub(crate) async fn delete_resource(
     dynamo: &Dynamo,
     lease: &Lease,
@@ -29,79 +49,148 @@ pub(crate) async fn delete_resource(
 ) -> Result<Vec<String>, Interrupt> {
     let snapshot = lease.ledger().snapshot().await?;
     let mut outcomes = Vec::new();
-    for row in snapshot.tables.values() {
+    for row in snapshot.tables.values().filter(|row| row.deleted_at.is_none()) {
         lease.check()?;
-        let outcome = delete_table(dynamo, lease, row, deadline).await?;
-        tracing::info!(table = row.name, "{outcome}");
-        outcomes.push(format!("table {} {outcome}", row.name));
+        let end = if row.declared || row.is_doomed() {
+            end(dynamo, lease, row, deadline).await?
+        } else {
+            End::Stays("it had left the declaration before")
+        };
+        tracing::info!(table = row.name, "{end}");
+        outcomes.push(format!("table {} {end}", row.name));
     }
     Ok(outcomes)
 }
 
-async fn delete_table(
+/// Deletes doomed tables, those first that were doomed first, and of them `most`; returns what became of each. What
+/// keeps a table for good takes its doom away; what fails is recorded, and stands in the way of no other.
+///
+/// # Errors
+/// Loss of the lease, and a ledger that cannot be written.
+pub(super) async fn delete_doomed(
+    dynamo: &Dynamo,
+    lease: &Lease,
+    snapshot: &Snapshot,
+    most: u64,
+    deadline: Deadline,
+) -> Result<Vec<String>, Interrupt> {
+    let mut doomed: Vec<_> = snapshot.tables.values().filter(|row| row.is_doomed()).collect();
+    doomed.sort_by_key(|row| (row.doomed, &row.name));
+    let (mut outcomes, mut deleted) = (Vec::new(), 0);
+    for row in doomed {
+        lease.check()?;
+        let name = &row.name;
+        if deleted == most {
+            outcomes.push(format!("table {name} waits: MaxTableDeletes allows {most} at a time"));
+            continue;
+        }
+        let outcome = match end(dynamo, lease, row, deadline).await {
+            Ok(end) => {
+                match &end {
+                    End::Deleted { .. } => deleted += 1,
+                    End::Gone => {}
+                    End::Stays(why) => note(lease, name, None, why).await?,
+                }
+                format!("table {name} {end}")
+            }
+            Err(Interrupt::LeaseLost(why)) => return Err(Interrupt::LeaseLost(why)),
+            Err(interrupt) => {
+                note(lease, name, row.doomed, &interrupt.to_string()).await?;
+                format!("table {name} is still there, the next deploy tries again: {interrupt}")
+            }
+        };
+        tracing::info!("{outcome}");
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+/// What the row of a doomed table gets when it is not deleted; the rest of it stays.
+#[derive(serde::Serialize)]
+struct Note<'a> {
+    doomed: Option<u64>,
+    failure: &'a str,
+}
+
+async fn note(
+    lease: &Lease,
+    name: &str,
+    doomed: Option<u64>,
+    failure: &str,
+) -> Result<(), Interrupt> {
+    lease.write(vec![RowWrite::set(entry::table(name), &Note { doomed, failure })?]).await
+}
+
+/// Deletes a table, unless something speaks against it.
+///
+/// It goes only where its policy says so and three signs agree that it is ours: its ledger row, its identity and its
+/// owner tag.
+async fn end(
     dynamo: &Dynamo,
     lease: &Lease,
     row: &TableRow,
     deadline: Deadline,
-) -> Result<String, Interrupt> {
+) -> Result<End, Interrupt> {
     let name = &row.name;
-    if !row.declared {
-        return Ok("stays: it had left the declaration before".to_owned());
-    }
     if row.removal == RemovalPolicy::Retain {
-        return Ok("stays (removal policy retain)".to_owned());
+        return Ok(End::Stays("its removal policy is retain"));
     }
     let Some(found) = patiently(|| dynamo.describe_table(name)).await? else {
-        forget(lease, row).await?;
-        return Ok("was gone already".to_owned());
+        lease.write(vec![gone(row)?]).await?;
+        return Ok(End::Gone);
     };
-    let tags = patiently(|| dynamo.tags(name, &found.arn)).await?;
-    let is_ours = row.origin == Origin::Created
-        && row.table_id == found.id
-        && tags.get(OWNER_TAG).map(String::as_str) == Some(lease.ledger().scope());
-    if !is_ours {
-        return Ok("stays: it was not made by this resource".to_owned());
+    if row.origin != Origin::Created || row.table_id != found.id {
+        return Ok(End::Stays("it was not made by this resource"));
     }
-    if found.table.settings.deletion_protection == Some(true) {
-        return Ok("stays: it is protected against deletion".to_owned());
+    let mut row = row.clone();
+    let mut backup = None;
+    // One that is going already, by an earlier try or by somebody else's hand, can only be waited for.
+    if found.status != Status::Deleting {
+        let tags = patiently(|| dynamo.tags(name, &found.arn)).await?;
+        if tags.get(OWNER_TAG).map(String::as_str) != Some(lease.ledger().scope()) {
+            return Ok(End::Stays("it was not made by this resource"));
+        }
+        if found.table.settings.deletion_protection == Some(true) {
+            return Ok(End::Stays("it is protected against deletion"));
+        }
+        if row.removal == RemovalPolicy::Snapshot {
+            backup = back_up(dynamo, lease, &mut row, deadline).await?;
+            if backup.is_none() {
+                return Ok(End::Stays("this engine has no backups to snapshot it"));
+            }
+        }
+        lease.confirm().await?;
     }
-    let backup = match row.removal {
-        RemovalPolicy::Snapshot => match back_up(dynamo, name, deadline).await? {
-            Some(arn) => Some(arn),
-            None => return Ok("stays: this engine has no backups to snapshot it".to_owned()),
-        },
-        RemovalPolicy::Delete | RemovalPolicy::Retain => None,
-    };
-    lease.confirm().await?;
     delete_and_wait(dynamo, name, found.id.as_deref(), deadline).await?;
-    forget(lease, row).await?;
-    Ok(match backup {
-        Some(arn) => format!("deleted after the backup {arn}"),
-        None => "deleted".to_owned(),
-    })
-}
-
-async fn forget(lease: &Lease, row: &TableRow) -> Result<(), Interrupt> {
-    lease.write(vec![RowWrite::Delete(entry::table(&row.name))]).await
+    lease.write(vec![gone(&row)?]).await?;
+    Ok(End::Deleted { backup })
 }
 
 /// Backs a table up and waits until the backup can be restored from; `None` where the engine has no backups.
+///
+/// Its ARN is on record before it is waited for. A later try makes another one: this one may lack what was written
+/// since.
 async fn back_up(
     dynamo: &Dynamo,
-    name: &str,
+    lease: &Lease,
+    row: &mut TableRow,
     deadline: Deadline,
 ) -> Result<Option<String>, Interrupt> {
+    let name = row.name.clone();
     let backup = format!("tablewright-{name}-{}", clock::now_ms());
-    let arn = match patiently(|| dynamo.create_backup(name, &backup)).await {
+    let arn = match patiently(|| dynamo.create_backup(&name, &backup)).await {
         Ok(arn) => arn,
         Err(error) if error.class == Class::Unsupported => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    while !patiently(|| dynamo.backup_available(name, &arn)).await? {
+    row.backups.push(arn.clone());
+    lease.write(vec![RowWrite::set(entry::table(&name), row)?]).await?;
+    while !patiently(|| dynamo.backup_available(&name, &arn)).await? {
         if !deadline.sleep(BACKUP_POLL).await {
             return Err(Interrupt::OutOfTime(format!("the backup of table {name} is not ready")));
         }
     }
+    tracing::info!(table = name, backup = arn, "backed up");
     Ok(Some(arn))
 }
 

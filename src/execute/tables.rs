@@ -87,8 +87,7 @@ async fn run_one(
             TableStep::Create(table) => {
                 create(run, ledger, table, step.facts(), deadline).await?;
             }
-            TableStep::Adopt => adopt(run, &plan.table).await?,
-            TableStep::Release => release(run, ledger, &plan.table).await?,
+            TableStep::Adopt => adopt(run, ledger, &plan.table).await?,
             step => {
                 if let TableStep::CreateIndex { index, .. } = step {
                     note_index(run, &mut made, ledger, &plan.table, &index.name).await?;
@@ -119,7 +118,7 @@ async fn create(
             run: run.id.clone(),
             removal: removal(run, name),
             declared: true,
-            ..TableRow::default()
+            ..TableRow::after(ledger.tables.get(name))
         },
     };
     write_row(run, &row).await?;
@@ -176,7 +175,7 @@ fn removal(run: &Run, name: &str) -> RemovalPolicy {
     declared.map(|declared| declared.removal).unwrap_or_default()
 }
 
-async fn adopt(run: &Run, name: &str) -> Result<(), Interrupt> {
+async fn adopt(run: &Run, ledger: &Snapshot, name: &str) -> Result<(), Interrupt> {
     let Some(found) = patiently(|| run.services.dynamo.describe_table(name)).await? else {
         return Err(Interrupt::Failed(format!("table {name} vanished while it was taken over")));
     };
@@ -187,7 +186,7 @@ async fn adopt(run: &Run, name: &str) -> Result<(), Interrupt> {
         arn: Some(found.arn.clone()),
         run: run.id.clone(),
         declared: true,
-        ..TableRow::default()
+        ..TableRow::after(ledger.tables.get(name))
     };
     write_row(run, &row).await?;
     let tags = own_tags(run);
@@ -196,11 +195,6 @@ async fn adopt(run: &Run, name: &str) -> Result<(), Interrupt> {
         Err(error) if error.class == Class::Unsupported => Ok(()),
         result => Ok(result?),
     }
-}
-
-async fn release(run: &Run, ledger: &Snapshot, name: &str) -> Result<(), Interrupt> {
-    let Some(row) = ledger.tables.get(name) else { return Ok(()) };
-    write_row(run, &TableRow { declared: false, ..row.clone() }).await
 }
 
 /// Records that an index is about to be made here: only those are ever removed.

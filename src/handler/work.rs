@@ -1,10 +1,11 @@
-//! The work of one request, apart from answering it: deploy, go back, or delete, under the lease of its scope.
+//! The work of one request, apart from answering it, under the lease of its scope.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::times::Times;
+use super::way::{Way, way};
 use super::{Handler, Verdict};
 use crate::answer::Status;
 use crate::clock;
@@ -12,14 +13,16 @@ use crate::deadline::Deadline;
 use crate::desired::{Desired, OnFailure, Problem};
 use crate::dynamo::{self, Class};
 use crate::execute::{self, Progress, Report, Run, Trail};
+use crate::interrupt::Interrupt;
+use crate::ledger::generations::{Declaration, hold};
 use crate::ledger::rows::{MetaRow, RunRow, RunState, entry};
-use crate::ledger::{Acquired, Holder, Lease, Ledger, RowWrite};
+use crate::ledger::{Acquired, Holder, Lease, Ledger, RowWrite, Snapshot};
 use crate::plan::Mode;
 use crate::request::{Envelope, RequestKind, properties_hash};
 use crate::rollback;
 
 /// A verdict with the lease under which it was reached; without one where there was none to hold.
-type Done = Result<(Verdict, Option<Lease>), Verdict>;
+pub(super) type Done = Result<(Verdict, Option<Lease>), Verdict>;
 
 /// The work of one request, apart from answering it.
 pub(super) struct Work {
@@ -52,7 +55,7 @@ impl Work {
     }
 
     /// Records the run; returns its row, the existing one where the event was delivered before.
-    async fn begin(&self) -> Result<RunRow, dynamo::Error> {
+    pub(super) async fn begin(&self) -> Result<RunRow, dynamo::Error> {
         let row = RunRow {
             request_id: self.envelope.request_id.clone(),
             kind: format!("{:?}", self.envelope.kind),
@@ -66,7 +69,7 @@ impl Work {
     }
 
     /// Takes the lease, unless the event is answered, or being worked on, or its time is over.
-    async fn take_lease(&self, row: &RunRow) -> Result<(Lease, Times), Verdict> {
+    pub(super) async fn take_lease(&self, row: &RunRow) -> Result<(Lease, Times), Verdict> {
         let times = self.times.within_service_timeout(&self.envelope.properties, &row.started_at);
         if self.ledger.answer(&self.run).await?.is_some() {
             return Err(Verdict::AnsweredElsewhere);
@@ -96,16 +99,14 @@ impl Work {
     /// `UPDATE_ROLLBACK_FAILED`.
     async fn refuse(&self, why: String) -> Done {
         let meta = self.ledger.snapshot().await.ok().and_then(|snapshot| snapshot.meta);
-        let declaration = properties_hash(&self.envelope.properties);
-        match self.mode(meta.as_ref(), &declaration) {
-            Mode::Deploy => Err(Verdict::failed(why)),
-            Mode::Superset => {
-                let mut report =
-                    execute::outputs(&self.handler.services.dynamo, &self.ledger).await;
-                report.notices.push(format!("left as it is; {why}"));
-                Err(self.success(&report))
-            }
+        let Way { mode, doubt } = self.way(meta.as_ref()).await;
+        if mode.deploys() {
+            return Err(Verdict::failed(why));
         }
+        let mut report = self.outputs().await;
+        report.notices.push(format!("left as it is; {why}"));
+        report.notices.extend(doubt);
+        Err(self.success(&report))
     }
 
     async fn deploy(&self, desired: Desired) -> Done {
@@ -124,22 +125,15 @@ impl Work {
             row => row?,
         };
         let (lease, times) = self.take_lease(&row).await?;
-        let meta = self.ledger.snapshot().await?.meta;
-        let declaration = properties_hash(&self.envelope.properties);
-        let mode = self.mode(meta.as_ref(), &declaration);
-        if meta.as_ref().and_then(|meta| meta.committed.as_ref()) != Some(&declaration) {
-            let meta = MetaRow {
-                stack: self.envelope.stack_name().to_owned(),
-                stack_id: self.envelope.stack_id.clone(),
-                generation: self.envelope.generation(),
-                attempting: Some(declaration.clone()),
-                ..meta.unwrap_or_default()
-            };
-            lease.write(vec![RowWrite::set(entry::META.to_owned(), &meta)?]).await?;
-        }
+        let snapshot = self.ledger.snapshot().await?;
+        let Way { mode, doubt } = self.way(snapshot.meta.as_ref()).await;
+        let declaration = Declaration::new(self.envelope.properties.clone());
+        self.attempt(&lease, &snapshot, &declaration).await?;
         let run = Run {
             id: self.run.clone(),
+            generation: self.envelope.generation(),
             declaration,
+            before: self.envelope.old_properties.clone().map(Declaration::new),
             desired,
             migrator,
             mode,
@@ -147,13 +141,57 @@ impl Work {
             lease,
             trail: self.trail.clone(),
         };
-        // One slice is all that fits an invocation; what is left waits for the next deploy.
-        let progress = execute::advance(&run, times.work).await;
-        let verdict = match progress {
+        let verdict = self.advance(&run, times, doubt).await;
+        self.end(&run.lease, &verdict).await;
+        Ok((verdict, Some(run.lease)))
+    }
+
+    /// Whether this request leads on or back.
+    async fn way(&self, meta: Option<&MetaRow>) -> Way {
+        way(&*self.handler.services.stacks, &self.envelope, &self.run, meta).await
+    }
+
+    /// Makes the generation that CloudFormation holds the live one, and records the declaration that is begun.
+    async fn attempt(
+        &self,
+        lease: &Lease,
+        snapshot: &Snapshot,
+        declaration: &Declaration,
+    ) -> Result<(), Interrupt> {
+        let before = snapshot.meta.clone().unwrap_or_default();
+        // Delivered again, the event still names the generation before the one that this very run has answered with.
+        let (mut held, mut writes) = match before.answered_by(&self.run) {
+            Some(_) => (before.clone(), Vec::new()),
+            None => hold(snapshot, self.envelope.generation())?,
+        };
+        if held.live() < before.live()
+            && let Some(old) = &self.envelope.old_properties
+        {
+            // What was gone back from is no declaration to return to.
+            held = MetaRow { committed: Some(properties_hash(old)), previous: None, ..held };
+        }
+        let is_begun = before.committed.as_ref() != Some(&declaration.hash);
+        let meta = MetaRow {
+            stack: self.envelope.stack_name().to_owned(),
+            stack_id: self.envelope.stack_id.clone(),
+            attempting: is_begun.then(|| declaration.hash.clone()).or(held.attempting.clone()),
+            ..held
+        };
+        if meta != before {
+            writes.push(RowWrite::set(entry::META.to_owned(), &meta)?);
+        }
+        lease.write_all(writes).await
+    }
+
+    /// Carries a run out; one slice is all that fits an invocation, and what is left waits for the next deploy.
+    pub(super) async fn advance(&self, run: &Run, times: Times, doubt: Option<String>) -> Verdict {
+        let is_way_back = run.mode == Mode::Superset;
+        match execute::advance(run, times.work).await {
             Progress::Done(mut report) => {
-                if mode == Mode::Superset {
+                if is_way_back {
                     report.notices.insert(0, "went back to the declaration before".to_owned());
                 }
+                report.notices.extend(doubt);
                 self.success(&report)
             }
             Progress::Superseded { reason } => Verdict::failed(format!("stopped: {reason}")),
@@ -161,80 +199,35 @@ impl Work {
             Progress::Pending { reason }
             | Progress::Blocked { reason, .. }
             | Progress::Failed { reason }
-                if mode == Mode::Superset =>
+                if is_way_back =>
             {
-                let mut report = execute::outputs(&run.services.dynamo, &self.ledger).await;
+                let mut report = self.outputs().await;
                 report.notices.push(format!("went back to the declaration before, but: {reason}"));
+                report.notices.extend(doubt);
                 self.success(&report)
             }
             // A stack whose creation fails is deleted, and the next one is another: nobody would go on from here.
             Progress::Pending { reason } | Progress::Blocked { reason, .. }
                 if self.envelope.kind == RequestKind::Create =>
             {
-                failure(&run, reason, times.undo).await
+                failure(run, reason, times.undo).await
             }
             Progress::Pending { reason } => Verdict::failed(format!(
                 "stopped at a safe point for lack of time: {reason}. Deploy again to go on from there"
             )),
             Progress::Blocked { reason, .. } => Verdict::failed(reason),
-            Progress::Failed { reason } => failure(&run, reason, times.undo).await,
-        };
-        self.end(&run.lease, &verdict).await;
-        Ok((verdict, Some(run.lease)))
-    }
-
-    /// Whether this Update is the way back from one that failed, or from one after which another resource failed.
-    ///
-    /// CloudFormation does not say so, but the old properties give it away. Of a deploy they are the declaration that
-    /// is committed. Of a rollback they are the one that is taken back: it failed, and another is committed; or it
-    /// succeeded, and the new properties are those before it. A team that returns to its last but one declaration by
-    /// a deploy of its own looks like the latter and is treated like it: nothing is removed.
-    fn mode(&self, meta: Option<&MetaRow>, declaration: &String) -> Mode {
-        let (RequestKind::Update, Some(meta), Some(old)) =
-            (&self.envelope.kind, meta, &self.envelope.old_properties)
-        else {
-            return Mode::Deploy;
-        };
-        let old = Some(properties_hash(old));
-        let from_failed = meta.committed.as_ref() == Some(declaration)
-            && meta.committed != old
-            // A deploy that was committed and could not be answered comes again with the old properties of before.
-            && (meta.previous != old || meta.attempting == old);
-        let from_succeeded = meta.previous.as_ref() == Some(declaration) && meta.committed == old;
-        if from_failed || from_succeeded {
-            tracing::info!("this is the way back to the declaration before");
-            return Mode::Superset;
+            Progress::Failed { reason } => failure(run, reason, times.undo).await,
         }
-        Mode::Deploy
     }
 
-    async fn delete(&self) -> Done {
-        let row = match self.begin().await {
-            Err(error) if error.class == Class::Missing => {
-                return Err(Verdict::success("there is no ledger, so nothing is ours to delete"));
-            }
-            row => row?,
-        };
-        let (lease, times) = self.take_lease(&row).await?;
-        let meta = self.ledger.snapshot().await?.meta.unwrap_or_default();
-        let dynamo = &self.handler.services.dynamo;
-        let outcomes = if meta.committed.is_none() {
-            rollback::take_back_uncommitted(dynamo, &lease, times.work).await
-        } else if self.envelope.generation() == meta.generation {
-            execute::delete_resource(dynamo, &lease, times.work).await
-        } else {
-            Ok(vec!["not the live generation, nothing to delete".to_owned()])
-        };
-        let verdict = match outcomes {
-            Ok(outcomes) => Verdict::success(outcomes.join("; ")),
-            Err(interrupt) => Verdict::from(interrupt),
-        };
-        self.end(&lease, &verdict).await;
-        Ok((verdict, Some(lease)))
+    /// What there is, for an answer that leaves everything as it is: its identity as well.
+    async fn outputs(&self) -> Report {
+        let report = execute::outputs(&self.handler.services.dynamo, &self.ledger).await;
+        Report { generation: self.envelope.generation(), ..report }
     }
 
     /// Records how the run ended. Failing to must not change the answer.
-    async fn end(&self, lease: &Lease, verdict: &Verdict) {
+    pub(super) async fn end(&self, lease: &Lease, verdict: &Verdict) {
         let Verdict::Answer { status, reason, .. } = verdict else { return };
         let end = RunEnd {
             state: match status {
@@ -267,7 +260,12 @@ impl Work {
                 Some((format!("{name}.StreamArn"), stream.clone()?))
             }),
         );
-        Verdict::Answer { status: Status::Success, reason: report.notices.join("; "), data }
+        Verdict::Answer {
+            status: Status::Success,
+            reason: report.notices.join("; "),
+            data,
+            generation: Some(report.generation),
+        }
     }
 }
 
@@ -285,7 +283,7 @@ struct RunEnd<'a> {
     reason: &'a str,
 }
 
-fn list(problems: &[Problem]) -> String {
+pub(super) fn list(problems: &[Problem]) -> String {
     let each: Vec<_> = problems.iter().map(ToString::to_string).collect();
     let noun = if problems.len() == 1 { "problem" } else { "problems" };
     format!(

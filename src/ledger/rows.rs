@@ -3,6 +3,7 @@
 //! | sort key | row |
 //! |---|---|
 //! | `meta` | the scope: stack, generation, committed declaration |
+//! | `generation#<n>#<part>` | the properties of a generation, as long as the way back may lead to it |
 //! | `lease` | holder, expiry, fence |
 //! | `migration#<id>` | state of a migration |
 //! | `attempt#<id>#<number>` | one run of it, forward or back; never changed once finished |
@@ -34,6 +35,7 @@ pub(crate) mod entry {
     pub(crate) const LEASE: &str = "lease";
     pub(crate) const MIGRATION: &str = "migration#";
     pub(crate) const TABLE: &str = "table#";
+    pub(crate) const GENERATION: &str = "generation#";
     /// Sorts after every id and name.
     pub(crate) const LAST: &str = "~";
 
@@ -53,6 +55,11 @@ pub(crate) mod entry {
         format!("{TABLE}{name}")
     }
 
+    /// What all parts of a generation's properties begin with.
+    pub(crate) fn generation(generation: u64) -> String {
+        format!("{GENERATION}{generation:09}#")
+    }
+
     pub(crate) fn run(run: &str) -> String {
         format!("run#{run}")
     }
@@ -70,14 +77,57 @@ pub struct MetaRow {
     pub stack: String,
     /// ARN of the stack.
     pub stack_id: String,
-    /// Generation of the table set.
+    /// The newest generation of the table set with which the stack is known to have succeeded: a rollback of the stack
+    /// leads back to it.
     pub generation: u64,
+    /// A newer generation that an Update has answered with, until CloudFormation deletes the one before it or this one.
+    pub answered: Option<Answered>,
+    /// The highest number that a generation of this scope ever had; none is given twice.
+    pub highest: u64,
     /// Hash of the declaration that last succeeded.
     pub committed: Option<String>,
     /// Hash of the one that succeeded before it, as long as a rollback can lead back there.
     pub previous: Option<String>,
     /// Hash of a declaration that was begun and has not succeeded.
     pub attempting: Option<String>,
+}
+
+/// A generation that an Update has answered with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Answered {
+    /// Its number.
+    pub generation: u64,
+    /// The run that has answered with it; empty where a later one was gone back from.
+    pub run: String,
+}
+
+impl MetaRow {
+    /// The generation that holds: of the one before it, and of those after it, nothing is declared any more.
+    #[must_use]
+    pub fn live(&self) -> u64 {
+        let answered = self.answered.as_ref().map_or(0, |answered| answered.generation);
+        self.generation.max(answered)
+    }
+
+    /// The generation that this run has answered with, or would have, had it not died over it.
+    #[must_use]
+    pub fn answered_by(&self, run: &str) -> Option<u64> {
+        let answered = self.answered.as_ref().filter(|answered| answered.run == run)?;
+        Some(answered.generation)
+    }
+}
+
+/// `generation#<n>#<part>`: a row holds 400 KB, properties can be longer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GenerationRow {
+    /// Hash of the declaration.
+    pub declaration: String,
+    /// Number of parts.
+    pub parts: usize,
+    /// This part of `ResourceProperties`, as JSON.
+    pub properties: String,
 }
 
 /// `migration#<id>`
@@ -187,6 +237,14 @@ pub struct TableRow {
     pub declaration: Option<String>,
     /// Global indexes that were made or declared here. No other is ever removed.
     pub indexes: BTreeSet<String>,
+    /// The generation that left the table out, where it is to be deleted for that.
+    pub doomed: Option<u64>,
+    /// Why it could not be deleted, at the last try.
+    pub failure: Option<String>,
+    /// ARNs of the backups that were made before it was deleted, the newest last.
+    pub backups: Vec<String>,
+    /// When it was deleted; the row stays for the sake of its backups.
+    pub deleted_at: Option<String>,
 }
 
 impl TableRow {
@@ -194,6 +252,33 @@ impl TableRow {
     #[must_use]
     pub fn is_intent(&self) -> bool {
         self.origin == Origin::Created && self.table_id.is_none() && self.arn.is_none()
+    }
+
+    /// Whether it is to be deleted once the stack has succeeded without it. The declaration has the last word: an
+    /// older build, which knows nothing of this, declares a table without taking its doom away.
+    #[must_use]
+    pub fn is_doomed(&self) -> bool {
+        self.doomed.is_some() && !self.declared && self.deleted_at.is_none()
+    }
+
+    /// A row with nothing but what outlives an earlier table of the same name.
+    #[must_use]
+    pub fn after(earlier: Option<&Self>) -> Self {
+        let backups = earlier.map(|row| row.backups.clone()).unwrap_or_default();
+        Self { backups, ..Self::default() }
+    }
+
+    /// What is left of the row when its table is gone: the record of its backups, or nothing.
+    #[must_use]
+    pub fn of_a_gone_table(&self, now: String) -> Option<Self> {
+        (!self.backups.is_empty()).then(|| Self {
+            table_id: None,
+            declared: false,
+            doomed: None,
+            failure: None,
+            deleted_at: Some(now),
+            ..self.clone()
+        })
     }
 
     /// The last declaration, where this build can read it.

@@ -34,6 +34,15 @@ impl Lease {
         }
     }
 
+    /// Writes any number of rows in their order, as many together as fit: what makes the others count comes last.
+    pub(crate) async fn write_all(&self, rows: Vec<RowWrite>) -> Result<(), Interrupt> {
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            self.write(rows.by_ref().take(ROWS_PER_WRITE).collect()).await?;
+        }
+        Ok(())
+    }
+
     fn fence_check(&self) -> TransactWriteItem {
         let (ledger, fence) = (self.ledger(), self.fence());
         let check = ConditionCheck::builder()
@@ -166,7 +175,7 @@ impl Lease {
 }
 
 /// A transaction holds 100 actions, one of which checks the fence.
-pub(crate) const ROWS_PER_WRITE: usize = 50;
+const ROWS_PER_WRITE: usize = 50;
 
 /// An author's error can be of any length, a row cannot.
 fn bounded(error: &str) -> String {

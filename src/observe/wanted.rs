@@ -61,7 +61,6 @@ impl Wanted {
             TableStep::Setting(setting) => wanted.ask_to_check(setting),
             TableStep::Create(_)
             | TableStep::Adopt
-            | TableStep::Release
             | TableStep::Settle { .. }
             | TableStep::Billing { .. }
             | TableStep::Throughput { .. }
@@ -94,6 +93,12 @@ impl Wanted {
             Setting::DeletionProtection(_) => return,
         };
         self.settings.insert(feature);
+    }
+
+    /// What has to be asked for to see whether a table may be deleted.
+    #[must_use]
+    pub fn to_delete() -> Self {
+        Self { settings: [Feature::Tags].into(), ..Self::default() }
     }
 
     /// What has to be asked for to compare a table with what is wanted of it. Tags always: they tell whose it is.

@@ -13,7 +13,7 @@ use crate::schema::{
 pub struct Changes {
     /// Changes in the order they are made.
     pub steps: Vec<TableStep>,
-    /// Removals, made after the migrations.
+    /// Removals, made once the whole stack has succeeded.
     pub removals: Vec<TableStep>,
     /// Changes that DynamoDB cannot make to a table.
     pub refused: Vec<String>,

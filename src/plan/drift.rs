@@ -63,9 +63,7 @@ pub(super) fn finds(step: &TableStep, live: &Table) -> Vec<String> {
         TableStep::Setting(setting) => setting_found(setting, &live.settings),
         // Warm throughput grows by itself, and an index that nobody declared is told apart elsewhere.
         TableStep::Warm(_) | TableStep::IndexWarm(..) | TableStep::DeleteIndex(_) => None,
-        TableStep::Create(_) | TableStep::Adopt | TableStep::Release | TableStep::Settle { .. } => {
-            None
-        }
+        TableStep::Create(_) | TableStep::Adopt | TableStep::Settle { .. } => None,
     };
     one.into_iter().collect()
 }

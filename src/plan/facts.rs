@@ -12,8 +12,8 @@ use crate::schema::{Capacity, Insights, Policy, Recovery, Stream};
 /// What is known of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
-    /// The API operation; `None` where nothing but the ledger is written.
-    pub call: Option<&'static str>,
+    /// The API operation.
+    pub call: &'static str,
     /// How long it takes.
     pub takes: Takes,
     /// How long it may take before something is wrong; `None` where only the time of the deploy limits it.
@@ -86,7 +86,7 @@ const EXPIRY_QUOTA: Caution = Caution::Quota("one change an hour");
 impl Facts {
     const fn of(call: &'static str, takes: Takes, limit_minutes: u64) -> Self {
         let limit = Some(Duration::from_secs(limit_minutes * MINUTE));
-        Self { call: Some(call), takes, limit, caution: None }
+        Self { call, takes, limit, caution: None }
     }
 
     const fn mind(self, caution: Caution) -> Self {
@@ -100,9 +100,6 @@ impl Facts {
     const fn unlimited(self) -> Self {
         Self { limit: None, ..self }
     }
-
-    /// Nothing is sent but to the ledger.
-    const RECORD: Self = Self { call: None, takes: Takes::NoTime, limit: None, caution: None };
 }
 
 impl TableStep {
@@ -117,7 +114,6 @@ impl TableStep {
             }
             Self::Create(_) => Facts::of("CreateTable", Seconds(14, 22), 30),
             Self::Adopt => Facts::of("TagResource", NoTime, 5),
-            Self::Release => Facts::RECORD,
             Self::Settle { .. } => Facts::of("DescribeTable", Unknown, 1).unlimited(),
             Self::Billing { to: Capacity::OnDemand(_), .. } => update(Seconds(4, 172), 20)
                 .mind(Caution::Quota("four switches to on demand in 24 hours")),

@@ -115,8 +115,7 @@ fn compare_with_history(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec
             }
             continue;
         };
-        if row.state.is_done() && row.fingerprint != spec.fingerprint && input.mode == Mode::Deploy
-        {
+        if row.state.is_done() && row.fingerprint != spec.fingerprint && input.mode.deploys() {
             objections.push(format!(
                 "migration {} has changed since it was {}: {} on {} by build {}, now {}; \
                  undo the change, and put what is new into a migration of its own",

@@ -26,8 +26,6 @@ pub enum TableStep {
     Create(Box<Table>),
     /// Takes a table over that nobody owns.
     Adopt,
-    /// Records that a table left the declaration; it stays.
-    Release,
     /// Waits until an earlier change, of this resource or of somebody else, is done.
     Settle {
         /// What is going on.
@@ -104,7 +102,6 @@ impl TableStep {
                 format!("+ table {table}: create ({}, {}{with})", shape.keys, shape.capacity)
             }
             Self::Adopt => format!("~ table {table}: take over the existing table"),
-            Self::Release => format!("~ table {table}: left the declaration; it stays"),
             Self::Settle { reason } => format!("~ table {table}: wait, {reason}"),
             Self::Billing { from, to, indexes } => {
                 format!("~ table {table}: billing {from} -> {to}{}", listed(indexes))
@@ -152,7 +149,7 @@ impl TableStep {
             indexes.iter().all(done)
         };
         match self {
-            Self::Create(_) | Self::Adopt | Self::Release => false,
+            Self::Create(_) | Self::Adopt => false,
             // Only a settled table is asked.
             Self::Settle { .. } => true,
             Self::Billing { to, indexes, .. } => live.capacity == *to && index_capacities(indexes),

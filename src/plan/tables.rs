@@ -17,17 +17,6 @@ pub(super) fn plan(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec<Stri
     for declared in &input.desired.tables {
         table(input, declared, plan, objections);
     }
-    if input.mode == Mode::Superset {
-        return;
-    }
-    let is_declared =
-        |name: &str| input.desired.tables.iter().any(|declared| declared.table.name == name);
-    for row in input.observed.ledger.tables.values() {
-        if row.declared && !is_declared(&row.name) {
-            plan.tables
-                .push(TablePlan { table: row.name.clone(), steps: vec![TableStep::Release] });
-        }
-    }
 }
 
 fn table(
@@ -60,17 +49,7 @@ fn table(
         }
     };
     let mut changes = existing(input, &declared.table, live, row, plan, objections);
-    let unsettled = &live.description.unsettled;
-    match input.mode {
-        Mode::Deploy if unsettled.is_empty() => {}
-        Mode::Deploy => steps.push(TableStep::Settle { reason: unsettled.join(", ") }),
-        Mode::Superset => {
-            steps.clear();
-            plan.notices.extend(changes.hold_back(name));
-            // A rollback waits for nothing.
-            changes.steps.retain(|_| unsettled.is_empty());
-        }
-    }
+    restrict(input.mode, live, &mut steps, &mut changes, &mut plan.notices);
     steps.extend(changes.steps);
     if !steps.is_empty() {
         plan.tables.push(TablePlan { table: name.clone(), steps });
@@ -89,9 +68,13 @@ fn absent(
     objections: &mut Vec<String>,
 ) {
     let name = &declared.name;
-    if input.mode == Mode::Superset {
-        plan.notices.push(format!("table {name} does not exist and is not made by a rollback"));
-        return;
+    match input.mode {
+        Mode::First | Mode::Deploy => {}
+        Mode::Superset => {
+            plan.notices.push(format!("table {name} does not exist and is not made by a rollback"));
+            return;
+        }
+        Mode::Cleanup => return,
     }
     if row.is_some_and(|row| row.table_id.is_some()) {
         plan.notices
@@ -137,7 +120,7 @@ fn existing(
     plan.notices.extend(unsupported(&want, live));
     plan.notices.extend(warm::warmer(&want, live.table()));
     plan.notices.extend(two_step_expiry(&changes, &want));
-    if let (Mode::Deploy, Some(last)) = (input.mode, last) {
+    if let Some(last) = last.filter(|_| input.mode.deploys()) {
         plan.notices.extend(drift(&want, last, live.table()));
     }
     changes
@@ -156,6 +139,38 @@ fn resolved(
         Err(objection) => objections.push(objection),
     }
     table
+}
+
+/// Leaves of what would lead to the declaration as much as the mode allows.
+fn restrict(
+    mode: Mode,
+    live: &LiveTable,
+    steps: &mut Vec<TableStep>,
+    changes: &mut Changes,
+    notices: &mut Vec<String>,
+) {
+    let unsettled = &live.description.unsettled;
+    match mode {
+        Mode::First | Mode::Deploy => {
+            if !unsettled.is_empty() {
+                steps.push(TableStep::Settle { reason: unsettled.join(", ") });
+            }
+        }
+        Mode::Superset => {
+            steps.clear();
+            notices.extend(changes.hold_back(&live.table().name));
+            // A rollback waits for nothing.
+            changes.steps.retain(|_| unsettled.is_empty());
+        }
+        Mode::Cleanup => {
+            // What has not become ours by the deploy before is nothing to take from.
+            if !steps.is_empty() {
+                changes.removals.clear();
+            }
+            steps.clear();
+            changes.steps.clear();
+        }
+    }
 }
 
 /// The steps of a new table: `CreateTable`, then what it does not take.

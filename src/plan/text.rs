@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::drift::finds;
 use super::facts::{Caution, Takes};
 use super::steps::TableStep;
-use super::{MigrationStep, Plan, TablePlan};
+use super::{Fate, Leaving, MigrationStep, Plan, TablePlan};
 use crate::observe::Observed;
 
 /// A plan with what a reviewer wants to know of each step. Its `Display` is text, its `Serialize` the same as data.
@@ -17,7 +17,9 @@ pub struct Explanation {
     pub tables: Vec<ExplainedStep>,
     /// The migrations, a line each.
     pub migrations: Vec<String>,
-    /// What is removed in the end.
+    /// Tables that are not declared any more, and stay.
+    pub staying: Vec<ExplainedStep>,
+    /// What is removed once the whole stack has succeeded.
     pub removals: Vec<ExplainedStep>,
     /// What a person should know.
     pub notices: Vec<String>,
@@ -57,12 +59,39 @@ impl Plan {
             };
             plans.iter().flat_map(of_table).collect()
         };
+        let leaving = self.leaving.iter().map(Leaving::explain);
+        let (doomed, staying) = leaving.partition(|step: &ExplainedStep| step.call.is_some());
         Explanation {
             tables: explain(&self.tables),
             migrations: self.migrations.iter().map(MigrationStep::to_string).collect(),
-            removals: explain(&self.removals),
+            staying,
+            removals: [explain(&self.removals), doomed].concat(),
             notices: self.notices.clone(),
             seconds: seconds(&self.tables),
+        }
+    }
+}
+
+impl Leaving {
+    fn explain(&self) -> ExplainedStep {
+        let (call, irreversible) = match &self.fate {
+            Fate::Doomed { snapshot: true, .. } => (
+                Some("CreateBackup, DeleteTable"),
+                Some("what is written after the snapshot is lost"),
+            ),
+            Fate::Doomed { snapshot: false, .. } => {
+                (Some("DeleteTable"), Some("its items are lost"))
+            }
+            Fate::Stays(_) | Fate::Gone => (None, None),
+        };
+        ExplainedStep {
+            table: self.table.clone(),
+            step: self.to_string(),
+            why: "not declared any more".to_owned(),
+            call,
+            takes: Takes::Seconds(4, 6).to_string(),
+            irreversible,
+            quota: None,
         }
     }
 }
@@ -79,7 +108,7 @@ impl TableStep {
             table: table.to_owned(),
             step: self.line(table),
             why: self.why(table, observed),
-            call: facts.call,
+            call: Some(facts.call),
             takes: facts.takes.to_string(),
             irreversible,
             quota,
@@ -90,7 +119,7 @@ impl TableStep {
         match self {
             Self::Create(_) | Self::CreateIndex { .. } => "declared, and not there".to_owned(),
             Self::Adopt => "Adopt is set".to_owned(),
-            Self::Release | Self::DeleteIndex(_) => "not declared any more".to_owned(),
+            Self::DeleteIndex(_) => "not declared any more".to_owned(),
             Self::Settle { .. } => "nothing can be changed before that ends".to_owned(),
             Self::Warm(_) | Self::IndexWarm(..) => "declared, and not that warm".to_owned(),
             changing => {
@@ -147,6 +176,10 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.tables.iter().try_for_each(|step| write!(f, "{step}"))?;
         self.migrations.iter().try_for_each(|migration| writeln!(f, "{migration}"))?;
+        self.staying.iter().try_for_each(|step| write!(f, "{step}"))?;
+        if !self.removals.is_empty() {
+            writeln!(f, "once the whole stack has succeeded:")?;
+        }
         self.removals.iter().try_for_each(|step| write!(f, "{step}"))?;
         self.notices.iter().try_for_each(|notice| writeln!(f, "! {notice}"))?;
         let steps = || self.tables.iter().chain(&self.removals);

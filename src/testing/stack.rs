@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::ControlPlane;
@@ -13,6 +15,7 @@ use crate::handler::{Handler, Invocation};
 use crate::migrator::{BuildError, Migrator};
 use crate::request::AllowedHosts;
 use crate::services::Services;
+use crate::stacks::{StackStatus, Stacks, Unreadable};
 
 const HOST: &str = "cloudformation.test";
 /// Longest that Lambda lets an invocation run.
@@ -60,7 +63,18 @@ pub struct Stack {
     migrator: Result<Arc<Migrator>, BuildError>,
     id: String,
     held: Option<Held>,
+    status: &'static str,
     requests: u64,
+}
+
+/// A stack that is going through this.
+#[derive(Debug)]
+struct GoesThrough(&'static str);
+
+impl Stacks for GoesThrough {
+    fn status<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<StackStatus, Unreadable>> {
+        async { Ok(StackStatus(self.0.to_owned())) }.boxed()
+    }
 }
 
 /// The resource as CloudFormation holds it.
@@ -124,6 +138,7 @@ impl Stack {
             migrator: Migrator::builder().build().map(Arc::new),
             id: format!("arn:aws:cloudformation:{region}:111122223333:stack/Test/6f1d2c80"),
             held: None,
+            status: "REVIEW_IN_PROGRESS",
             requests: 0,
         }
     }
@@ -141,8 +156,10 @@ impl Stack {
     /// Deploys a declaration; where it fails, CloudFormation takes it back.
     pub async fn deploy(&mut self, properties: &Value) -> Deployed {
         let Some(held) = self.held.clone() else {
+            self.status = "CREATE_IN_PROGRESS";
             let answer = self.request("Create", None, properties, None).await;
             if !answer.is_success() {
+                self.status = "ROLLBACK_IN_PROGRESS";
                 let delete =
                     self.request("Delete", Some(&answer.physical_id()), properties, None).await;
                 return Deployed { answer, after: Some(delete) };
@@ -156,6 +173,7 @@ impl Stack {
         } else if answer.physical_id() == held.physical_id {
             None
         } else {
+            self.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS";
             Some(self.request("Delete", Some(&held.physical_id), &held.properties, None).await)
         };
         if answer.is_success() {
@@ -167,7 +185,9 @@ impl Stack {
     /// Deploys a declaration in a stack of which another resource fails once ours has succeeded.
     pub async fn deploy_and_fail_later(&mut self, properties: &Value) -> Deployed {
         let Some(held) = self.held.clone() else {
+            self.status = "CREATE_IN_PROGRESS";
             let answer = self.request("Create", None, properties, None).await;
+            self.status = "ROLLBACK_IN_PROGRESS";
             let id = answer.physical_id();
             let delete = self.request("Delete", Some(&id), properties, None).await;
             return Deployed { answer, after: Some(delete) };
@@ -177,6 +197,7 @@ impl Stack {
         let after = if id == held.physical_id {
             self.update_back(&held, properties).await
         } else {
+            self.status = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS";
             self.request("Delete", Some(&id), properties, None).await
         };
         Deployed { answer, after: Some(after) }
@@ -185,6 +206,7 @@ impl Stack {
     /// Deletes the stack; where it was never deployed, nothing is sent.
     pub async fn destroy(&mut self) -> Option<Answer> {
         let held = self.held.take()?;
+        self.status = "DELETE_IN_PROGRESS";
         Some(self.request("Delete", Some(&held.physical_id), &held.properties, None).await)
     }
 
@@ -194,11 +216,13 @@ impl Stack {
     }
 
     async fn update(&mut self, held: &Held, properties: &Value) -> Answer {
+        self.status = "UPDATE_IN_PROGRESS";
         let old = Some(&held.properties);
         self.request("Update", Some(&held.physical_id), properties, old).await
     }
 
     async fn update_back(&mut self, held: &Held, properties: &Value) -> Answer {
+        self.status = "UPDATE_ROLLBACK_IN_PROGRESS";
         let old = Some(properties);
         self.request("Update", Some(&held.physical_id), &held.properties, old).await
     }
@@ -234,7 +258,7 @@ impl Stack {
     async fn deliver(&self, event: Value) -> Answer {
         let mailbox = Arc::<Mutex<Vec<String>>>::default();
         let function = Handler::new(
-            self.services.clone(),
+            Services { stacks: Arc::new(GoesThrough(self.status)), ..self.services.clone() },
             self.migrator.clone(),
             AllowedHosts::parse(HOST),
             Sender::keeping(Arc::clone(&mailbox)),

@@ -19,6 +19,7 @@ STATE = REPOSITORY / ".e2e" / "run"
 
 RESOURCE_TYPE = "Custom::DynamoDBTables"
 LEDGER = "tablewright-ledger"
+SCENARIOS = ("create", "indexes", "failing", "removal-failing", "removal")
 ANSWER_BYTES_MAX = 4096
 
 # The order that 0003_order_totals cannot convert, and the value of it that nobody may print.
@@ -38,13 +39,15 @@ class DeployTest(unittest.TestCase):
         self.seen_stack_events: set[str] = set()
 
     def test_tables_and_data_follow_the_stack(self) -> None:
-        self.step("synthesise", lambda: self.cdk.synthesise("create", "indexes", "failing"))
+        self.step("synthesise", lambda: self.cdk.synthesise(*SCENARIOS))
         self.step("bootstrap", lambda: self.cdk.bootstrap("create"))
         self.step("create", self.create)
         self.step("seed", self.seed)
         self.step("deploy without a change", self.deploy_without_a_change)
         self.step("add indexes, migrate", self.add_indexes_and_migrate)
         self.step("fail, undo, roll back", self.fail_undo_and_roll_back)
+        self.step("remove, roll back with the stack", self.remove_and_roll_back_with_the_stack)
+        self.step("remove", self.remove)
         self.step("destroy", self.destroy)
         self.step("look for leaks", self.look_for_leaks)
 
@@ -53,9 +56,7 @@ class DeployTest(unittest.TestCase):
     def create(self) -> None:
         self.cdk.deploy("create")
 
-        [creation] = self.exchanges(("Create", "SUCCESS"))
-        self.physical_id = creation.answer["PhysicalResourceId"]
-        self.assertRegex(self.physical_id, expected_physical_id(creation.event))
+        [creation] = self.exchanges(("Create", "SUCCESS", "1"))
         self.stack_id = creation.event["StackId"]
         self.scope = scope(creation.event)
         self.assertEqual(creation.answer["Data"]["LedgerHead"], "0001_order_labels")
@@ -86,7 +87,7 @@ class DeployTest(unittest.TestCase):
     def add_indexes_and_migrate(self) -> None:
         self.cdk.deploy("indexes")
 
-        [update] = self.exchanges(("Update", "SUCCESS"))
+        [update] = self.exchanges(("Update", "SUCCESS", "1"))
         self.assertEqual(update.answer["Data"]["LedgerHead"], "0002_customer_tiers")
         self.assertEqual(self.resource_statuses(), {"UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"})
         self.assertEqual(self.stack()["StackStatus"], "UPDATE_COMPLETE")
@@ -108,7 +109,7 @@ class DeployTest(unittest.TestCase):
             self.cdk.deploy("failing")
 
         self.assertIn("0003_order_totals", str(failure.exception))
-        failed, rollback = self.exchanges(("Update", "FAILED"), ("Update", "SUCCESS"))
+        failed, rollback = self.exchanges(("Update", "FAILED", "1"), ("Update", "SUCCESS", "1"))
         self.assertIn("0003_order_totals", failed.answer["Reason"])
         self.assertIn(POISON_ORDER, failed.answer["Reason"])
         self.assertEqual(properties(rollback), properties(failed)[::-1])
@@ -124,18 +125,58 @@ class DeployTest(unittest.TestCase):
         self.check_ledger(runs=["succeeded", "succeeded", "failed", "succeeded"])
         self.check_application(orders=len(before["orders"]))
 
-    def destroy(self) -> None:
+    def remove_and_roll_back_with_the_stack(self) -> None:
         before = {table: self.items(table) for table in ("orders", "customers")}
-        self.cdk.destroy("indexes")
+        indexes = self.indexes("orders")
+        with self.assertRaises(CdkFailed) as failure:
+            self.cdk.deploy("removal-failing")
 
-        self.exchanges(("Delete", "SUCCESS"))
+        self.assertIn("NeverSignalled", str(failure.exception))
+        update, back = self.exchanges(("Update", "SUCCESS", "1 to 2"), ("Delete", "SUCCESS", "2"))
+        self.assertIn("table customers: doomed", update.answer["Reason"])
+        self.assertIn("went back to the declaration before", back.answer["Reason"])
+        self.assertEqual(self.stack()["StackStatus"], "UPDATE_ROLLBACK_COMPLETE")
+        self.resource_statuses()
+
+        self.check_tables_are_as_declared()
+        self.assertEqual({table: self.items(table) for table in before}, before)
+        self.assertEqual(self.indexes("orders"), indexes)
+        self.assertEqual(self.backups("customers"), [])
+        self.check_ledger(runs=["failed", *["succeeded"] * 5])
+        self.check_application(orders=len(before["orders"]))
+
+    def remove(self) -> None:
+        customers = self.items("customers")
+        self.cdk.deploy("removal")
+
+        # The id that went with the rolled-back update is not given again.
+        update, cleanup = self.exchanges(
+            ("Update", "SUCCESS", "1 to 3"), ("Delete", "SUCCESS", "1")
+        )
+        self.assertIn("table orders: index by_carrier", update.answer["Reason"])
+        self.assertIn("table customers deleted after the backup", cleanup.answer["Reason"])
+        self.assertEqual(self.stack()["StackStatus"], "UPDATE_COMPLETE")
+        self.resource_statuses()
+
+        self.assertEqual(self.indexes("orders"), {"by_customer", "by_status"})
+        self.assertEqual(self.dynamodb.list_tables()["TableNames"], ["orders", LEDGER])
+        [backup] = self.backups("customers")
+        self.assertIn(backup, json.dumps(self.ledger_rows(), default=repr))
+        self.dynamodb.restore_table_from_backup(TargetTableName="restored", BackupArn=backup)
+        self.assertEqual(self.items("restored"), customers)
+        self.dynamodb.delete_table(TableName="restored")
+        self.check_ledger(runs=["failed", *["succeeded"] * 7])
+
+    def destroy(self) -> None:
+        before = self.items("orders")
+        self.cdk.destroy("removal")
+
+        self.exchanges(("Delete", "SUCCESS", "3"))
         self.assertEqual(self.resource_statuses(), {"DELETE_IN_PROGRESS", "DELETE_COMPLETE"})
         self.assertEqual(self.stack()["StackStatus"], "DELETE_COMPLETE")
-        self.assertEqual(
-            {table: self.items(table) for table in before}, before, "tables are retained by default"
-        )
+        self.assertEqual(self.items("orders"), before, "tables are retained by default")
         rows = self.ledger_rows()
-        self.assertEqual(sorted(states(rows, "run#").values()), ["failed", *["succeeded"] * 4])
+        self.assertEqual(sorted(states(rows, "run#").values()), ["failed", *["succeeded"] * 8])
         # An answered Delete ends the function and its rights, so it may come too late to note that.
         self.assertLessEqual(set(states(rows, "answer#").values()), {"answering", "answered"})
 
@@ -152,13 +193,19 @@ class DeployTest(unittest.TestCase):
 
     # What holds after every step.
 
-    def exchanges(self, *expected: tuple[str, str]) -> list["Exchange"]:
-        """What went to and fro since the last call: the expected, in keeping with the protocol."""
+    def exchanges(self, *expected: tuple[str, str, str]) -> list["Exchange"]:
+        """What went to and fro since the last call: the expected, in keeping with the protocol.
+
+        Each is a request, the answer's status, and the generation in the physical id.
+        """
         trace = self.cloud.trace()
         exchanges = paired(trace[self.seen_trace_lines :])
         self.seen_trace_lines = len(trace)
         self.assertEqual(
-            [(each.event["RequestType"], each.answer.get("Status")) for each in exchanges],
+            [
+                (each.event["RequestType"], each.answer.get("Status"), each.generation)
+                for each in exchanges
+            ],
             list(expected),
         )
         for exchange in exchanges:
@@ -173,9 +220,9 @@ class DeployTest(unittest.TestCase):
         self.assertEqual(response["status"], 200)
         self.assertEqual(response["content_type"], "")
         self.assertLessEqual(response["size"], ANSWER_BYTES_MAX)
-        if exchange.event["RequestType"] != "Create":
-            self.assertEqual(exchange.event["PhysicalResourceId"], self.physical_id)
-            self.assertEqual(exchange.answer["PhysicalResourceId"], self.physical_id)
+        self.assertRegex(
+            exchange.answer["PhysicalResourceId"], expected_physical_id(exchange.event)
+        )
 
     def check_tables_are_as_declared(self) -> None:
         """All but the indexes, which differ from step to step."""
@@ -225,6 +272,10 @@ class DeployTest(unittest.TestCase):
         indexes = self.table(table).get("GlobalSecondaryIndexes", [])
         self.assertTrue(all(index["IndexStatus"] == "ACTIVE" for index in indexes), indexes)
         return {index["IndexName"] for index in indexes}
+
+    def backups(self, table: str) -> list[str]:
+        summaries = self.dynamodb.list_backups(TableName=table)["BackupSummaries"]
+        return [summary["BackupArn"] for summary in summaries]
 
     def recovers_to_any_point(self, table: str) -> bool:
         response = self.dynamodb.describe_continuous_backups(TableName=table)
@@ -286,6 +337,13 @@ class Exchange:
     def answer(self) -> dict[str, Any]:
         return next((response["body"] for response in self.responses if response["counts"]), {})
 
+    @property
+    def generation(self) -> str:
+        """The one that the physical id names, or `1 to 2` where the answer names another."""
+        answered = self.answer.get("PhysicalResourceId", "").rsplit(":", 1)[-1]
+        received = self.event.get("PhysicalResourceId", answered).rsplit(":", 1)[-1]
+        return received if received == answered else f"{received} to {answered}"
+
 
 def paired(trace: list[dict[str, Any]]) -> list[Exchange]:
     responses = [line for line in trace if line["kind"] == "response"]
@@ -317,7 +375,7 @@ def required_function_directory() -> Path:
 
 
 def expected_physical_id(event: dict[str, Any]) -> str:
-    return f"^tablewright:{re.escape(stack_uuid(event))}:{event['LogicalResourceId']}:1$"
+    return f"^tablewright:{re.escape(stack_uuid(event))}:{event['LogicalResourceId']}:[0-9]+$"
 
 
 def scope(event: dict[str, Any]) -> str:

@@ -295,7 +295,7 @@ async fn delete_after_a_failed_create_leaves_nothing_of_it() {
 async fn many_tables_are_made_in_one_deploy_and_an_equal_update_reads_little() {
     let stack = Stack::start().await;
     let dynamo = tablewright::dynamo::Dynamo::new(stack.engine.client());
-    let function = support::function(dynamo.clone(), vec![]);
+    let function = support::function(dynamo.clone(), &stack.stacks, vec![]);
     let tables: Vec<Value> =
         (0..20).map(|n| with_index(table(&format!("t{n:02}")), "by_a", "a")).collect();
     let declared = properties(&tables);

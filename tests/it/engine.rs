@@ -4,14 +4,16 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
 use tablewright::dynamo::Dynamo;
 use tablewright::kms::Kms;
 use tablewright::services::Services;
+
+use crate::cloudformation::FakeStacks;
 
 /// Access key of the embedded engine, which takes any.
 const EMBEDDED: &str = "local";
@@ -111,7 +113,7 @@ impl Engine {
     }
 
     /// All services at this address; an engine answers what it knows.
-    pub(crate) fn services(&self) -> Services {
+    pub(crate) fn services(&self, stacks: &FakeStacks) -> Services {
         let kms = aws_sdk_kms::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(&self.url)
@@ -120,6 +122,7 @@ impl Engine {
         Services {
             dynamo: Dynamo::new(self.client()),
             kms: Kms::new(aws_sdk_kms::Client::from_conf(kms.build())),
+            stacks: Arc::new(stacks.clone()),
         }
     }
 

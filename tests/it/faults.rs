@@ -33,7 +33,8 @@ async fn end(stack: &Stack) -> End {
 }
 
 fn before() -> Value {
-    properties(&[with_index(table("orders"), "by_a", "a")])
+    let gone = with(table("gone"), "RemovalPolicy", json!("delete"));
+    properties(&[with_index(table("orders"), "by_a", "a"), gone])
 }
 
 fn after() -> Value {
@@ -83,13 +84,14 @@ async fn prepared() -> Stack {
 }
 
 /// Deploys in a process of its own, as far as one can be had in a test: a runtime that ends with all its tasks.
-fn deploy_until(stack: &Stack, trap: &Trap, event: &Value) {
-    let (engine, trap, event) = (stack.engine.clone(), trap.clone(), event.clone());
+pub(crate) fn deploy_until(stack: &Stack, trap: &Trap, event: &Value) {
+    let (engine, stacks) = (stack.engine.clone(), stack.stacks.clone());
+    let (trap, event) = (trap.clone(), event.clone());
     let process = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let function =
-                support::function(Dynamo::new(trap.client(engine.config())), migrations());
+                support::function(Dynamo::new(trap.client(engine.config())), &stacks, migrations());
             tokio::select! {
                 biased;
                 () = trap.crashed.notified() => {}
@@ -121,7 +123,11 @@ async fn after_each(fault: Fault) {
             Fault::Fails => assert_eq!(answers.len(), 1, "request {request}"),
             Fault::Crash => assert!(answers.len() <= 1, "request {request}"),
         }
-        // CloudFormation goes on with a request of its own: the same declaration, deployed again.
+        // CloudFormation goes on with requests of its own: the cleanup after a success, then the same declaration again.
+        if let Some(answer) = answers.iter().find(|answer| answer.status() == "SUCCESS") {
+            stack.hold(answer);
+            stack.clean_up(&stack.function(migrations()), &before()).await;
+        }
         let answer = stack.update(&stack.function(migrations()), &after(), &before()).await;
         assert_eq!(answer.status(), "SUCCESS", "after request {request}: {}", answer.reason());
         assert_eq!(end(&stack).await, expected, "after request {request}");
@@ -154,7 +160,7 @@ async fn the_rollback_after_any_failing_request_leaves_data_as_it_was_or_says_so
         if answer.status() == "SUCCESS" {
             continue;
         }
-        stack.update(&stack.function(migrations()), &before(), &after()).await.expect_success();
+        stack.roll_back(&stack.function(migrations()), &before(), &after()).await.expect_success();
         let is_said =
             answer.reason().contains("Not undone") || answer.reason().contains("Undoing stopped");
         assert!(
@@ -188,7 +194,7 @@ impl Respond for Throttling {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn forward(endpoint: &str, request: Request) -> ResponseTemplate {
+pub(crate) async fn forward(endpoint: &str, request: Request) -> ResponseTemplate {
     let forwarded =
         reqwest::Client::new().post(endpoint).headers(request.headers).body(request.body);
     let response = forwarded.send().await.unwrap();
@@ -205,7 +211,7 @@ async fn an_engine_that_throttles_slows_a_deploy_down_and_does_not_fail_it() {
     // Without the SDK's own retries, so that it is ours that are tested.
     let config = stack.engine.config_at(&throttling.uri()).retry_config(RetryConfig::disabled());
     let dynamo = Dynamo::new(Client::from_conf(config.build()));
-    let function = support::function(dynamo, vec![migrations().remove(0)]);
+    let function = support::function(dynamo, &stack.stacks, vec![migrations().remove(0)]);
     stack.update(&function, &after(), &before()).await.expect_success();
     assert_eq!(stack.migrations().await, ["0001_m applied"]);
     assert!(stack.items("orders").await.iter().all(|item| item.contains_key("m")));

@@ -96,7 +96,8 @@ async fn what_cannot_be_turned_off_now_is_turned_off_later_and_is_nobodys_drift(
         let declared = with(declared, "Migrations", json!({ "Hash": hash }));
         let deployed = strict.stack.deploy(&declared).await;
         deployed.expect_success();
-        let said = deployed.answer.reason();
+        let cleanup = deployed.after.unwrap();
+        let said = cleanup.reason();
         assert!(said.starts_with(blocked), "{said}");
     }
     tokio::time::sleep(Duration::from_hours(2)).await;

@@ -220,7 +220,7 @@ async fn a_list_of_migrations_that_is_refused_is_answered() {
     // The way back is open all the same.
     stack.create(&stack.function(vec![]), &old).await.expect_success();
     stack.update(&broken, &new, &old).await.expect_failure(&[refusal]);
-    stack.update(&broken, &old, &new).await.expect_success();
+    stack.roll_back(&broken, &old, &new).await.expect_success();
     assert_eq!(stack.tables().await, ["orders", "tablewright-ledger"]);
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at the engine directly")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
+mod cloudformation;
 mod engine;
 mod support;
 mod trap;
@@ -10,6 +11,7 @@ mod convergence;
 mod deploys;
 mod faults;
 mod features;
+mod generations;
 mod leftovers;
 mod logs;
 mod migrations;
@@ -18,7 +20,9 @@ mod normalisation;
 mod planner;
 mod preflight;
 mod protocol;
+mod removals;
 mod rollbacks;
 mod sequencing;
 mod services;
+mod stacks;
 mod strict;

@@ -14,8 +14,7 @@ use tablewright::schema::{
 /// Does to a table what DynamoDB would do for a step; panics where it would refuse.
 pub(crate) fn apply(table: &mut Table, step: &TableStep) {
     match step.clone() {
-        TableStep::Create(_) | TableStep::Adopt | TableStep::Release | TableStep::Settle { .. } => {
-        }
+        TableStep::Create(_) | TableStep::Adopt | TableStep::Settle { .. } => {}
         TableStep::Billing { to, indexes, .. } => {
             table.capacity = to;
             for index in table.global_indexes.values_mut() {

@@ -112,7 +112,10 @@ fn the_order_of_attribute_definitions_is_no_change() {
 #[test]
 fn an_attribute_goes_with_the_index_that_used_it() {
     let live = with_index(table("orders"), "by_a", "a");
-    assert_eq!(from(&live, &table("orders")), ["- table orders: index by_a"]);
+    assert_eq!(
+        from(&live, &table("orders")),
+        ["- table orders: index by_a, when the whole stack has succeeded"]
+    );
 }
 
 #[test]
@@ -128,7 +131,10 @@ fn another_type_of_an_index_key_is_refused_in_place() {
 fn the_first_of_two_indexes_goes_alone() {
     let live = with_index(with_index(table("orders"), "by_a", "a"), "by_b", "b");
     let declared = with_index(table("orders"), "by_b", "b");
-    assert_eq!(from(&live, &declared), ["- table orders: index by_a"]);
+    assert_eq!(
+        from(&live, &declared),
+        ["- table orders: index by_a, when the whole stack has succeeded"]
+    );
 }
 
 #[test]
@@ -235,7 +241,7 @@ fn an_expiry_that_left_the_declaration_is_turned_off_by_its_live_attribute() {
     assert_eq!(
         plan(&desired, &observed),
         [
-            "~ table orders: time to live off",
+            "~ table orders: time to live off, when the whole stack has succeeded",
             "! drift: table orders: time to live is on moved, changed since the last deploy that succeeded, by \
              somebody else or by one that failed",
         ]
@@ -338,9 +344,9 @@ fn features_that_left_the_declaration_are_turned_off_and_others_left_alone() {
         [
             "~ table orders: contributor insights off".to_owned(),
             "~ table orders: index by_a contributor insights off".to_owned(),
-            "~ table orders: stream off".to_owned(),
-            format!("~ table orders: no more changes to {arn}"),
-            "~ table orders: resource policy off".to_owned(),
+            "~ table orders: stream off, when the whole stack has succeeded".to_owned(),
+            format!("~ table orders: no more changes to {arn}, when the whole stack has succeeded"),
+            "~ table orders: resource policy off, when the whole stack has succeeded".to_owned(),
         ]
     );
     // Somebody else's features are nobody's business.

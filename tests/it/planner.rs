@@ -8,7 +8,7 @@ use tablewright::desired::{DeclaredTable, Desired, RemovalPolicy};
 use tablewright::dynamo::{Description, Status};
 use tablewright::ledger::rows::{MetaRow, Origin, TableRow};
 use tablewright::observe::{LiveTable, OWNER_TAG, Observed};
-use tablewright::plan::{self, Input, Mode, TableStep, changes};
+use tablewright::plan::{self, Fate, Input, Mode, Plan, TableStep, changes};
 use tablewright::schema::{Table, TableClass};
 use tablewright::{Change, Migration, Migrator};
 
@@ -64,6 +64,9 @@ fn a_plan_reads_like_what_will_happen() {
     let old = [
         with_index(with_index(table("orders"), "by_a", "a"), "by_b", "b"),
         table("users"),
+        table("retained"),
+        table("snapshot"),
+        table("protected"),
         table("gone"),
     ];
     let old = Desired::read(&properties(&old)).unwrap();
@@ -95,7 +98,17 @@ fn a_plan_reads_like_what_will_happen() {
         table.settings.deletion_protection = Some(false);
         table.class = Some(TableClass::Standard);
     }
-    let observed = observed(live);
+    let mut observed = observed(live);
+    for (name, row) in &mut observed.ledger.tables {
+        row.removal = match name.as_str() {
+            "snapshot" => RemovalPolicy::Snapshot,
+            "retained" => RemovalPolicy::Retain,
+            _ => RemovalPolicy::Delete,
+        };
+    }
+    observed.tables.remove("gone");
+    let protected = observed.tables.get_mut("protected").unwrap();
+    protected.description.table.settings.deletion_protection = Some(true);
     let specs = migrator.specs();
     let input = Input {
         desired: &desired,
@@ -111,11 +124,14 @@ fn a_plan_reads_like_what_will_happen() {
     ~ table users: deletion protection on
     + table new: create (pk HASH, on demand, 1 index)
     ~ table new: time to live on ttl
-    ~ table gone: left the declaration; it stays
     > migration 0001_a: run
     > migration 0002_b: run, no way back
-    - table orders: index by_a
-    - table orders: index by_b
+    ~ table gone: left the declaration and is gone already; forgotten
+    ~ table protected: left the declaration; it stays, it is protected against deletion
+    ~ table retained: left the declaration; it stays, its removal policy is retain
+    - table orders: index by_a, when the whole stack has succeeded
+    - table orders: index by_b, when the whole stack has succeeded
+    - table snapshot: doomed, goes when the whole stack has succeeded (snapshot first)
     ");
     let explained = plan::plan(&input).unwrap().explain(&observed);
     insta::assert_snapshot!(explained, @r"
@@ -129,15 +145,22 @@ fn a_plan_reads_like_what_will_happen() {
           declared, and not there; CreateTable, 14 to 22 s
     ~ table new: time to live on ttl
           the table is new; UpdateTimeToLive, at once; quota: one change an hour
-    ~ table gone: left the declaration; it stays
-          not declared any more
     > migration 0001_a: run
     > migration 0002_b: run, no way back
+    ~ table gone: left the declaration and is gone already; forgotten
+          not declared any more
+    ~ table protected: left the declaration; it stays, it is protected against deletion
+          not declared any more
+    ~ table retained: left the declaration; it stays, its removal policy is retain
+          not declared any more
+    once the whole stack has succeeded:
     - table orders: index by_a
           not declared any more; UpdateTable, 3 to 5 s; irreversible: the index has to be filled anew to come back
     - table orders: index by_b
           not declared any more; UpdateTable, 3 to 5 s; irreversible: the index has to be filled anew to come back
-    2 to add, 4 to change, 2 to remove, 2 migrations; the tables take 8 min or longer.
+    - table snapshot: doomed, goes when the whole stack has succeeded (snapshot first)
+          not declared any more; CreateBackup, DeleteTable, 4 to 6 s; irreversible: what is written after the snapshot is lost
+    2 to add, 3 to change, 3 to remove, 2 migrations; the tables take 8 min or longer.
     ");
     let removal = serde_json::to_string_pretty(&explained.removals[0]).unwrap();
     insta::assert_snapshot!(removal, @r#"
@@ -151,6 +174,10 @@ fn a_plan_reads_like_what_will_happen() {
       "quota": null
     }
     "#);
+    let cleanup = Input { mode: Mode::Cleanup, ..input };
+    let cleanup = plan::plan(&cleanup).unwrap();
+    assert_eq!(cleanup.removals, plan::plan(&input).unwrap().removals);
+    assert_eq!(Plan { removals: vec![], ..cleanup }, Plan::default());
     let back = Input { mode: Mode::Superset, ..input };
     insta::assert_snapshot!(plan::plan(&back).unwrap(), @r"
       nothing to do
@@ -215,6 +242,52 @@ proptest! {
                 prop_assert!(touched.all(|plan| plan.table == "orders"));
             }
             Err(refused) => prop_assert!(!is_ours, "{refused}"),
+        }
+    }
+
+    /// Whatever a row says of a table that is not declared: it is doomed only where policy, origin, identity and owner
+    /// tag all allow it.
+    #[test]
+    fn only_what_is_ours_and_asks_for_it_is_doomed(
+        removal in prop_oneof![
+            Just(RemovalPolicy::Retain), Just(RemovalPolicy::Snapshot), Just(RemovalPolicy::Delete)
+        ],
+        origin in prop_oneof![Just(Origin::Created), Just(Origin::Adopted)],
+        doomed in prop::option::of(1_u64..4),
+        is_declared in any::<bool>(),
+        is_same in any::<bool>(),
+        is_tagged in any::<bool>(),
+        is_protected in any::<bool>(),
+        most in 0_u64..2,
+        mode in prop_oneof![Just(Mode::First), Just(Mode::Deploy), Just(Mode::Superset), Just(Mode::Cleanup)],
+    ) {
+        let shape = Desired::read(&properties(&[table("orders")])).unwrap().tables.remove(0).table;
+        let mut observed = observed([shape]);
+        let row = observed.ledger.tables.get_mut("orders").unwrap();
+        (row.removal, row.origin, row.doomed, row.declared) = (removal, origin, doomed, is_declared);
+        if !is_same {
+            row.table_id = Some("another".to_owned());
+        }
+        let live = observed.tables.get_mut("orders").unwrap();
+        live.description.table.settings.deletion_protection = Some(is_protected);
+        if !is_tagged {
+            live.tags.clear();
+        }
+        let desired = Desired { max_table_deletes: most, ..Desired::read(&json!({})).unwrap() };
+        let input = Input {
+            desired: &desired, specs: &[], observed: &observed, scope: SCOPE, run: "run", mode,
+        };
+        let may_go = removal != RemovalPolicy::Retain && origin == Origin::Created
+            && is_same && is_tagged && !is_protected && (is_declared || doomed.is_some());
+        match plan::plan(&input) {
+            Ok(plan) => {
+                let goes = plan.leaving.iter().any(|leaving| matches!(leaving.fate, Fate::Doomed { .. }));
+                prop_assert_eq!(goes, may_go && mode == Mode::Deploy);
+                prop_assert!(plan.removals.is_empty() && plan.tables.is_empty());
+            }
+            Err(refused) => {
+                prop_assert!(may_go && is_declared && most == 0 && mode == Mode::Deploy, "{refused}");
+            }
         }
     }
 

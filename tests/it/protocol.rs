@@ -66,7 +66,8 @@ async fn an_unreachable_dynamodb_is_answered_with_its_address_in_doubt() {
     let stack = Stack::start().await;
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let nowhere = Dynamo::new(stack.engine.client_at(&format!("http://{free}")));
-    let answer = stack.create(&support::function(nowhere, vec![]), &properties(&[])).await;
+    let answer =
+        stack.create(&support::function(nowhere, &stack.stacks, vec![]), &properties(&[])).await;
     answer.expect_failure(&[
         "DynamoDB could not be reached for UpdateItem on tablewright-ledger",
         "check the endpoint",
@@ -83,7 +84,11 @@ async fn a_denied_request_is_answered_with_the_action_and_the_table() {
     });
     let template = ResponseTemplate::new(400).set_body_json(denied);
     Mock::given(any()).respond_with(template).mount(&denying).await;
-    let function = support::function(Dynamo::new(stack.engine.client_at(&denying.uri())), vec![]);
+    let function = support::function(
+        Dynamo::new(stack.engine.client_at(&denying.uri())),
+        &stack.stacks,
+        vec![],
+    );
     stack.create(&function, &properties(&[])).await.expect_failure(&[
         "dynamodb:UpdateItem on tablewright-ledger is denied to this function's role",
         "is not authorized",
@@ -274,5 +279,5 @@ async fn every_sample_event_is_understood() {
         }
         seen += 1;
     }
-    assert_eq!(seen, 9);
+    assert_eq!(seen, 10);
 }

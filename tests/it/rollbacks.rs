@@ -150,7 +150,7 @@ async fn the_rollback_update_keeps_the_superset_and_the_next_deploy_goes_on_from
         .await
         .expect_failure(&["Undone: migration 0001_a, table extra."]);
     // The function has been rolled back first: an older build answers.
-    let back = stack.update(&stack.function(vec![]), &old, &new).await.expect_success();
+    let back = stack.roll_back(&stack.function(vec![]), &old, &new).await.expect_success();
     assert!(back.reason().contains("went back to the declaration before"), "{}", back.reason());
     assert!(back.reason().contains("- table orders: index by_a"), "{}", back.reason());
     assert_eq!(stack.indexes("orders").await, ["by_a"]);
@@ -168,7 +168,7 @@ async fn a_rollback_after_success_keeps_indexes_tables_and_data() {
     let new = properties(&[with_index(table("orders"), "by_a", "a"), table("extra")]);
     let function = stack.function(vec![marking("0001_a", "a")]);
     stack.update(&function, &new, &old).await.expect_success();
-    stack.update(&stack.function(vec![]), &old, &new).await.expect_success();
+    stack.roll_back(&stack.function(vec![]), &old, &new).await.expect_success();
     assert_eq!(stack.indexes("orders").await, ["by_a"]);
     assert_eq!(stack.tables().await, ["extra", "orders", "tablewright-ledger"]);
     assert_eq!(attributes(&stack).await, ["a", "pk"]);

@@ -7,6 +7,7 @@ use tablewright::services::Services;
 use wiremock::matchers::{body_json, header};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use crate::cloudformation::FakeStacks;
 use crate::engine::Engine;
 
 #[tokio::test]
@@ -52,5 +53,5 @@ async fn a_denied_request_names_the_service_whose_action_is_denied() {
 }
 
 fn services(server: &MockServer) -> Services {
-    Engine::at(server.uri()).services()
+    Engine::at(server.uri()).services(&FakeStacks::default())
 }

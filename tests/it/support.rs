@@ -1,8 +1,8 @@
 //! What the integration tests run on: the embedded engine, a receiver for the answers, and requests as CloudFormation sends them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -19,6 +19,7 @@ use tablewright::{Migration, Migrator};
 use wiremock::matchers::any;
 use wiremock::{MockServer, ResponseTemplate};
 
+use crate::cloudformation::FakeStacks;
 use crate::engine::Engine;
 
 pub(crate) const STACK: &str =
@@ -28,11 +29,20 @@ pub(crate) const PHYSICAL_ID: &str = "tablewright:6f1d2c80-8c1e-11f0-9b5a-0a58a9
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// One stack: an engine of its own and the receiver of its answers.
+/// One stack: an engine of its own, the receiver of its answers, and what CloudFormation knows of it.
 pub(crate) struct Stack {
     pub(crate) client: Client,
     pub(crate) engine: Engine,
     pub(crate) receiver: MockServer,
+    pub(crate) stacks: FakeStacks,
+    identities: Mutex<Identities>,
+}
+
+/// The physical id that CloudFormation holds, and the one before it, as long as that is not deleted.
+#[derive(Debug, Clone)]
+struct Identities {
+    held: String,
+    before: Option<String>,
 }
 
 /// A body that CloudFormation got.
@@ -42,6 +52,10 @@ pub(crate) struct Answer(pub(crate) Value);
 impl Answer {
     pub(crate) fn status(&self) -> &str {
         self.0["Status"].as_str().unwrap()
+    }
+
+    pub(crate) fn physical_id(&self) -> &str {
+        self.0["PhysicalResourceId"].as_str().unwrap()
     }
 
     pub(crate) fn reason(&self) -> &str {
@@ -78,13 +92,16 @@ impl Stack {
     pub(crate) fn with_receiver(receiver: MockServer) -> Self {
         crate::logs::collect();
         let engine = Engine::start();
-        Self { client: engine.client(), engine, receiver }
+        let identities = Identities { held: PHYSICAL_ID.to_owned(), before: None };
+        let identities = Mutex::new(identities);
+        let stacks = FakeStacks::default();
+        Self { client: engine.client(), engine, receiver, stacks, identities }
     }
 
     /// A function with these migrations.
     pub(crate) fn function(&self, migrations: Vec<Migration>) -> Handler {
         // Not the client of the test: connections end with the runtime that opened them.
-        function_with(self.engine.services(), migrations)
+        function_with(self.engine.services(&self.stacks), migrations)
     }
 
     /// An event with ids of its own.
@@ -102,7 +119,7 @@ impl Stack {
             "ResourceProperties": properties,
         });
         if kind != "Create" {
-            event["PhysicalResourceId"] = json!(PHYSICAL_ID);
+            event["PhysicalResourceId"] = json!(self.physical_id());
         }
         if let Some(old) = old {
             event["OldResourceProperties"] = old.clone();
@@ -111,15 +128,88 @@ impl Stack {
     }
 
     pub(crate) async fn create(&self, function: &Handler, properties: &Value) -> Answer {
+        self.stacks.set("CREATE_IN_PROGRESS");
         self.send(function, &self.event("Create", properties, None)).await
     }
 
+    /// An update of the whole stack, with its cleanup where it has one; returns the answer to the Update.
     pub(crate) async fn update(&self, function: &Handler, new: &Value, old: &Value) -> Answer {
-        self.send(function, &self.event("Update", new, Some(old))).await
+        let answer = self.update_alone(function, new, old).await;
+        self.clean_up(function, old).await;
+        answer
+    }
+
+    /// An update as far as its cleanup, which has not come yet.
+    pub(crate) async fn update_alone(
+        &self,
+        function: &Handler,
+        new: &Value,
+        old: &Value,
+    ) -> Answer {
+        self.stacks.set("UPDATE_IN_PROGRESS");
+        let answer = self.send(function, &self.event("Update", new, Some(old))).await;
+        self.hold(&answer);
+        answer
+    }
+
+    /// What CloudFormation does when the whole stack has succeeded: deletes the identity that was replaced.
+    pub(crate) async fn clean_up(&self, function: &Handler, old: &Value) -> Option<Answer> {
+        let event = self.clean_up_event(old)?;
+        let answer = self.send(function, &event).await.expect_success();
+        self.forget_replaced();
+        Some(answer)
+    }
+
+    /// The Delete of the identity that was replaced.
+    pub(crate) fn clean_up_event(&self, old: &Value) -> Option<Value> {
+        let replaced = self.identities.lock().unwrap().before.clone()?;
+        self.stacks.set("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS");
+        Some(self.delete_event(&replaced, old))
+    }
+
+    /// CloudFormation takes no notice of how a cleanup ends, and does not come back to it.
+    pub(crate) fn forget_replaced(&self) {
+        self.identities.lock().unwrap().before = None;
+    }
+
+    /// What CloudFormation does when the stack fails after `new` has replaced `old`: deletes the identity that came
+    /// with it, or sends the old properties where it is still the same.
+    pub(crate) async fn roll_back(&self, function: &Handler, old: &Value, new: &Value) -> Answer {
+        let Identities { held, before } = self.identities.lock().unwrap().clone();
+        if let Some(before) = before {
+            self.stacks.set("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS");
+            *self.identities.lock().unwrap() = Identities { held: before, before: None };
+            return self.send(function, &self.delete_event(&held, new)).await;
+        }
+        self.stacks.set("UPDATE_ROLLBACK_IN_PROGRESS");
+        self.send(function, &self.event("Update", old, Some(new))).await
     }
 
     pub(crate) async fn delete(&self, function: &Handler, properties: &Value) -> Answer {
+        self.stacks.set("DELETE_IN_PROGRESS");
         self.send(function, &self.event("Delete", properties, None)).await
+    }
+
+    /// A Delete of one identity.
+    pub(crate) fn delete_event(&self, physical_id: &str, properties: &Value) -> Value {
+        let mut event = self.event("Delete", properties, None);
+        event["PhysicalResourceId"] = json!(physical_id);
+        event
+    }
+
+    /// The identity that CloudFormation holds.
+    pub(crate) fn physical_id(&self) -> String {
+        self.identities.lock().unwrap().held.clone()
+    }
+
+    /// Takes the identity of an answer to an Update for the one that is held.
+    pub(crate) fn hold(&self, answer: &Answer) {
+        let mut identities = self.identities.lock().unwrap();
+        let answered = answer.physical_id();
+        if answered != identities.held {
+            let before = std::mem::replace(&mut identities.held, answered.to_owned());
+            identities.before.get_or_insert(before);
+        }
     }
 
     /// Sends an event and returns the one answer to it.
@@ -150,7 +240,7 @@ impl Stack {
             for id in ["StackId", "RequestId", "LogicalResourceId"] {
                 assert_eq!(body[id], event[id]);
             }
-            assert_eq!(body["PhysicalResourceId"], PHYSICAL_ID);
+            check_identity(event, &body);
             Answer(body)
         })
         .collect()
@@ -209,10 +299,25 @@ impl Stack {
     }
 }
 
-/// A function with these migrations that sees DynamoDB through this client; no other service answers it.
-pub(crate) fn function(dynamo: Dynamo, migrations: Vec<Migration>) -> Handler {
+/// Only an Update that succeeds may answer with another identity, and only with one of a later generation.
+fn check_identity(event: &Value, body: &Value) {
+    let received = event["PhysicalResourceId"].as_str().unwrap_or(PHYSICAL_ID);
+    let answered = body["PhysicalResourceId"].as_str().unwrap();
+    if event["RequestType"] != "Update" || body["Status"] != "SUCCESS" {
+        assert_eq!(answered, received);
+        return;
+    }
+    let (scope, before) = received.rsplit_once(':').unwrap();
+    let (same_scope, after) = answered.rsplit_once(':').unwrap();
+    assert_eq!(same_scope, scope);
+    assert!(after.parse::<u64>().unwrap() >= before.parse().unwrap(), "{received} -> {answered}");
+    assert_eq!(body["Data"]["Generation"], after);
+}
+
+/// A function with these migrations that sees DynamoDB through this client; no other service but CloudFormation answers it.
+pub(crate) fn function(dynamo: Dynamo, stacks: &FakeStacks, migrations: Vec<Migration>) -> Handler {
     let nowhere = Engine::at("http://127.0.0.1:9".to_owned());
-    function_with(Services { dynamo, ..nowhere.services() }, migrations)
+    function_with(Services { dynamo, ..nowhere.services(stacks) }, migrations)
 }
 
 /// A function with these migrations and services.
