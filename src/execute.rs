@@ -29,6 +29,9 @@ use crate::observe::{self, Observed};
 use crate::plan::{self, Input, Mode, Plan};
 use crate::services::Services;
 
+/// How often is planned anew because tables were being changed.
+const PLANS_MAX: usize = 5;
+
 /// One request's work, from its first slice to its last.
 #[derive(Clone)]
 pub struct Run {
@@ -134,21 +137,8 @@ pub async fn advance(run: &Run, budget: Deadline) -> Progress {
 }
 
 async fn slice(run: &Run, budget: Deadline) -> Result<Report, Interrupt> {
-    let specs = run.migrator.specs();
+    let (observed, plan) = settled_plan(run, budget).await?;
     let ledger = run.lease.ledger();
-    let observed = observe::observe(&run.services, ledger, &run.desired, &specs).await?;
-    let plan = plan::plan(&Input {
-        desired: &run.desired,
-        specs: &specs,
-        observed: &observed,
-        scope: ledger.scope(),
-        run: &run.id,
-        mode: run.mode,
-    })
-    .map_err(|refused| Interrupt::Failed(refused.to_string()))?;
-    for line in plan.lines() {
-        tracing::info!("plan {line}");
-    }
     let generation = answers_with(run, observed.ledger.meta.as_ref(), &plan);
     let mut notices = plan.notices.clone();
     notices.extend(tables::run_all(run, &observed.ledger, &plan.tables, budget).await?);
@@ -167,6 +157,34 @@ async fn slice(run: &Run, budget: Deadline) -> Result<Report, Interrupt> {
         Mode::Superset | Mode::Cleanup => {}
     }
     Ok(report)
+}
+
+/// Observes and plans. A table with which something is still going on is waited for, and then all is planned anew: what
+/// a change in flight leads to shows at its end.
+async fn settled_plan(run: &Run, budget: Deadline) -> Result<(Observed, Plan), Interrupt> {
+    let specs = run.migrator.specs();
+    let ledger = run.lease.ledger();
+    for _ in 0..PLANS_MAX {
+        let observed = observe::observe(&run.services, ledger, &run.desired, &specs).await?;
+        let input = Input {
+            desired: &run.desired,
+            specs: &specs,
+            observed: &observed,
+            scope: ledger.scope(),
+            run: &run.id,
+            mode: run.mode,
+        };
+        let plan = plan::plan(&input).map_err(|refused| Interrupt::Failed(refused.to_string()))?;
+        for line in plan.lines() {
+            tracing::info!("plan {line}");
+        }
+        let settling = plan.settling();
+        if settling.is_empty() {
+            return Ok((observed, plan));
+        }
+        tables::run_all(run, &observed.ledger, &settling, budget).await?;
+    }
+    Err(Interrupt::OutOfTime("somebody else goes on changing the tables".to_owned()))
 }
 
 /// The generation that this run answers with. Only what is left to a cleanup makes a new one: CloudFormation then

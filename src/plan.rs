@@ -123,6 +123,17 @@ impl Plan {
         removals.chain(doomed.map(ToString::to_string)).collect()
     }
 
+    /// What has to be waited for before it is known what to do.
+    #[must_use]
+    pub fn settling(&self) -> Vec<TablePlan> {
+        let waits = self.tables.iter().filter_map(|plan| {
+            let steps = plan.steps.iter().filter(|step| matches!(step, TableStep::Settle { .. }));
+            let steps: Vec<_> = steps.cloned().collect();
+            (!steps.is_empty()).then(|| TablePlan { table: plan.table.clone(), steps })
+        });
+        waits.collect()
+    }
+
     /// The plan as a person reads it, a line each.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {

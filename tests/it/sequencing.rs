@@ -216,6 +216,21 @@ async fn a_detached_index_is_filled_on_after_the_deploy_and_holds_nothing_else_u
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_somebody_else_is_changing_is_waited_for_before_it_is_compared() {
+    let plane = quick();
+    let mut stack = Stack::new(&plane);
+    stack.deploy(&properties(&[table("orders")])).await.expect_success();
+    add_index_by_hand(&plane).await;
+    let tagged = with(table("orders"), "Tags", json!([{ "Key": "a", "Value": "1" }]));
+    let deployed = stack.deploy(&properties(&[tagged])).await;
+    deployed.expect_success();
+    let said = deployed.answer.reason();
+    assert!(said.contains("the index by_x is not declared and was not made here"), "{said}");
+    assert_eq!(indexes(&plane).await, ["by_x"]);
+    assert_nothing_refused_for_good(&plane);
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_view_of_a_stream_comes_by_way_of_none_and_its_new_arn_is_answered() {
     let plane = quick();
     let mut stack = Stack::new(&plane);
