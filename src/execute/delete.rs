@@ -12,7 +12,7 @@ use crate::dynamo::{Class, Dynamo, Status, patiently};
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{Origin, TableRow, entry};
 use crate::ledger::{Lease, RowWrite, Snapshot};
-use crate::observe::OWNER_TAG;
+use crate::observe::{self, OWNER_TAG};
 use crate::plan::Takes;
 
 const BACKUP_POLL: Duration = Duration::from_secs(2);
@@ -131,7 +131,7 @@ async fn end(
     row: &TableRow,
     deadline: Deadline,
 ) -> Result<End, Interrupt> {
-    let name = &row.name;
+    let (name, scope) = (&row.name, lease.ledger().scope());
     if row.removal == RemovalPolicy::Retain {
         return Ok(End::Stays("its removal policy is retain"));
     }
@@ -146,8 +146,9 @@ async fn end(
     let mut backup = None;
     // One that is going already, by an earlier try or by somebody else's hand, can only be waited for.
     if found.status != Status::Deleting {
-        let tags = patiently(|| dynamo.tags(name, &found.arn)).await?;
-        if tags.get(OWNER_TAG).map(String::as_str) != Some(lease.ledger().scope()) {
+        let tags = observe::tags(dynamo, name, &found.arn).await?;
+        // Where an engine keeps no tags, the row and the identity have to do.
+        if tags.is_some_and(|tags| tags.get(OWNER_TAG).map(String::as_str) != Some(scope)) {
             return Ok(End::Stays("it was not made by this resource"));
         }
         if found.table.settings.deletion_protection == Some(true) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use super::Ledger;
 use super::rows::{FORMAT, entry};
@@ -181,7 +182,8 @@ impl Ledger {
 
     fn hold(&self, holder: Holder, fence: u64) -> Lease {
         let lost = Arc::new(Mutex::new(None));
-        let renewal = tokio::spawn(renew(self.clone(), holder.clone(), fence, Arc::clone(&lost)));
+        let renewal = renew(self.clone(), holder.clone(), fence, Arc::clone(&lost));
+        let renewal = tokio::spawn(renewal.instrument(tracing::Span::current()));
         let ledger = self.clone();
         Lease { inner: Arc::new(Inner { ledger, holder, fence, lost, renewal }) }
     }

@@ -6,7 +6,7 @@ use super::{Input, Mode, Plan};
 use crate::desired::RemovalPolicy;
 use crate::dynamo::Status;
 use crate::ledger::rows::{Origin, TableRow};
-use crate::observe::{LiveTable, OWNER_TAG};
+use crate::observe::{Feature, LiveTable, OWNER_TAG};
 
 /// A table that is not declared any more, and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +126,9 @@ fn stand_in_the_way(scope: &str, row: &TableRow, live: &LiveTable) -> Option<&'s
     if live.description.status == Status::Deleting {
         return None;
     }
-    if live.tags.get(OWNER_TAG).map(String::as_str) != Some(scope) {
+    let is_tagged = live.tags.get(OWNER_TAG).map(String::as_str) == Some(scope);
+    // Where an engine keeps no tags, the row and the identity have to do.
+    if !is_tagged && !live.unsupported.contains(&Feature::Tags) {
         return Some("it does not carry this resource's owner tag");
     }
     if live.table().settings.deletion_protection == Some(true) {

@@ -454,7 +454,9 @@ impl Stack {
         if is_provisioned {
             shown.push(units(described.provisioned_throughput.as_ref()));
         }
-        for index in described.global_secondary_indexes() {
+        let mut indexes = described.global_secondary_indexes().to_vec();
+        indexes.sort_by_key(|index| index.index_name.clone());
+        for index in &indexes {
             let name = index.index_name.clone().unwrap();
             shown.push(if is_provisioned {
                 // The embedded engine does not keep the throughput that an index gets with a switch.
