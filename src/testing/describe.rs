@@ -51,7 +51,7 @@ impl Account {
             "TableName": table.name,
             "TableId": table.id,
             "TableArn": self.table_arn(&table.name),
-            "TableStatus": table.status().text(),
+            "TableStatus": self.status_text(table),
             "CreationDateTime": self.clock.timestamp(table.created),
             "KeySchema": table.keys,
             "AttributeDefinitions": table.attributes.iter()
@@ -84,6 +84,14 @@ impl Account {
         ];
         insert(&mut shown, fields);
         shown
+    }
+
+    /// A table without its key is neither coming nor going, and not usable either.
+    fn status_text(&self, table: &Table) -> &'static str {
+        match (table.status(), self.inaccessible_since(table)) {
+            (Status::Active, Some(_)) => "INACCESSIBLE_ENCRYPTION_CREDENTIALS",
+            (status, _) => status.text(),
+        }
     }
 
     fn billing_summary(&self, table: &Table) -> Option<Value> {
@@ -119,6 +127,9 @@ impl Account {
         if let Some(key) = key {
             shown["SSEType"] = json!("KMS");
             shown["KMSMasterKeyArn"] = json!(key);
+        }
+        if let Some(since) = self.inaccessible_since(table) {
+            shown["InaccessibleEncryptionDateTime"] = json!(self.clock.timestamp(since));
         }
         Some(shown)
     }

@@ -1,8 +1,10 @@
 //! The strict control plane through the real SDK: states that take time, one change a call, what collides.
 
 mod changes;
+mod creation;
 mod faults;
 mod features;
+mod items;
 mod quotas;
 
 use std::time::Duration;
@@ -14,6 +16,7 @@ use aws_sdk_dynamodb::types::{
     DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType,
     Projection, ProjectionType, ScalarAttributeType, TableDescription, TableStatus,
 };
+use serde_json::{Value, json};
 use tablewright::testing::{ControlPlane, Durations, Fault, Outcome};
 
 use crate::support::{item, text};
@@ -64,6 +67,35 @@ pub(crate) async fn sleep(seconds: u64) {
 
 pub(crate) async fn describe(client: &Client, table: &str) -> TableDescription {
     client.describe_table().table_name(table).send().await.unwrap().table.unwrap()
+}
+
+/// Calls in JSON, for services that have no client here and for requests that a client would not let through.
+pub(crate) struct Raw {
+    pub(crate) plane: ControlPlane,
+    _server: tablewright::testing::Server,
+    endpoint: String,
+}
+
+impl Raw {
+    /// A plane whose clock stands still, since real sockets take real time.
+    pub(crate) async fn start() -> Self {
+        let plane = ControlPlane::builder().speed(0.0).build();
+        let server = plane.serve().await.unwrap();
+        let endpoint = server.endpoint();
+        Self { plane, _server: server, endpoint }
+    }
+
+    pub(crate) async fn call(&self, target: &str, body: Value) -> (u16, Value) {
+        let request = reqwest::Client::new().post(&self.endpoint).header("X-Amz-Target", target);
+        let response = request.body(body.to_string()).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
+    }
+
+    pub(crate) async fn scaling(&self, operation: &str, mut body: Value) -> (u16, Value) {
+        body["ServiceNamespace"] = json!("dynamodb");
+        self.call(&format!("AnyScaleFrontendService.{operation}"), body).await
+    }
 }
 
 /// Asserts that a call was refused with this code and a message that begins so.

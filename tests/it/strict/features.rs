@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    BackupStatus, ContributorInsightsAction, ContributorInsightsMode, ContributorInsightsStatus,
-    DestinationStatus, PointInTimeRecoverySpecification, ReplicaStatus, StreamViewType,
-    TableStatus, Tag, TimeToLiveSpecification,
+    ApproximateCreationDateTimePrecision as Precision, BackupStatus, ContributorInsightsAction,
+    ContributorInsightsMode, ContributorInsightsStatus, DestinationStatus,
+    PointInTimeRecoverySpecification, ReplicaStatus, StreamViewType, TableStatus, Tag,
+    TimeToLiveSpecification,
 };
 use serde_json::{Value, json};
 use tablewright::testing::{ControlPlane, KeyState};
 
 use super::changes::{index_units, provisioned, replica, stream, units, update};
 use super::{
-    attribute, create, describe, new_index, no_index, once, plane_with, refused, settle, sleep,
+    Raw, attribute, create, describe, new_index, no_index, once, plane_with, refused, settle, sleep,
 };
 use crate::support::{item, text};
 
@@ -43,19 +44,24 @@ async fn a_write_of_tags_locks_them_and_is_read_late() {
     write("test").await.unwrap();
     let locked = "Table tags are being updated";
     refused(write("live").await, "LimitExceededException", locked);
+    // What contains the write under way is let in.
+    let both = client.tag_resource().resource_arn(arn("orders")).tags(tag("stage", "test"));
+    both.tags(tag("team", "shop")).send().await.unwrap();
     let untag = || client.untag_resource().resource_arn(arn("orders")).tag_keys("stage").send();
     refused(untag().await, "LimitExceededException", locked);
     let deleted = client.delete_table().table_name("orders").send().await;
     refused(deleted, "ResourceInUseException", locked);
     sleep(3).await;
-    assert_eq!(tags(&client).await, [("stage".to_owned(), "test".to_owned())]);
+    let (stage, team) =
+        (("stage".to_owned(), "test".to_owned()), ("team".to_owned(), "shop".to_owned()));
+    assert_eq!(tags(&client).await, [stage, team.clone()]);
     untag().await.unwrap();
     sleep(3).await;
-    assert_eq!(tags(&client).await, []);
+    assert_eq!(tags(&client).await, std::slice::from_ref(&team));
     let foreign = client.tag_resource().resource_arn(arn("orders")).tags(tag("aws:x", "y")).send();
     refused(foreign.await, "ValidationException", "Tag Key cannot be prefixed with aws:");
     plane.tag_as_aws("orders", &[("aws:x", "y")]);
-    assert_eq!(tags(&client).await, [("aws:x".to_owned(), "y".to_owned())]);
+    assert_eq!(tags(&client).await, [("aws:x".to_owned(), "y".to_owned()), team]);
     let many = (0..50).map(|n| tag(&n.to_string(), "")).collect();
     let many = client.tag_resource().resource_arn(arn("orders")).set_tags(Some(many)).send().await;
     refused(many, "ValidationException", "Number of Tags exceed the current limit");
@@ -87,6 +93,35 @@ async fn the_operations_of_features_do_not_know_a_table_that_is_being_created() 
     refused(insights, not_found, "Table: orders not found");
     let kinesis = client.describe_kinesis_streaming_destination().table_name("orders").send().await;
     refused(kinesis, not_found, "Table: orders not found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_whose_key_is_disabled_loses_its_items_and_then_its_status() {
+    let (plane, client) = plane_with("orders").await;
+    let key = plane.add_key("orders", KeyState::Enabled);
+    let encryption = aws_sdk_dynamodb::types::SseSpecification::builder()
+        .enabled(true)
+        .sse_type(aws_sdk_dynamodb::types::SseType::Kms)
+        .kms_master_key_id(&key)
+        .build();
+    update(&client).sse_specification(encryption).send().await.unwrap();
+    settle().await;
+    plane.set_key(&key, KeyState::Disabled);
+    let scan = || client.scan().table_name("orders").send();
+    scan().await.unwrap();
+    plane.advance(Duration::from_mins(10));
+    refused(scan().await, "ValidationException", "is disabled");
+    assert_eq!(describe(&client, "orders").await.table_status, Some(TableStatus::Active));
+    plane.advance(Duration::from_mins(40));
+    let described = describe(&client, "orders").await;
+    assert_eq!(described.table_status, Some(TableStatus::InaccessibleEncryptionCredentials));
+    assert!(described.sse_description.unwrap().inaccessible_encryption_date_time.is_some());
+    // What needs no key is made all the same.
+    update(&client).deletion_protection_enabled(true).send().await.unwrap();
+    let backup = client.create_backup().table_name("orders").backup_name("late").send().await;
+    refused(backup, "ValidationException", "is disabled");
+    plane.set_key(&key, KeyState::Enabled);
+    scan().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -384,7 +419,6 @@ async fn one_kinesis_stream_at_a_time_and_a_wrong_one_fails_later() {
         let request = request.stream_arn(stream("one"));
         request.update_kinesis_streaming_configuration(configuration).send()
     };
-    use aws_sdk_dynamodb::types::ApproximateCreationDateTimePrecision as Precision;
     refused(
         precise(Precision::Millisecond).await,
         "ValidationException",
@@ -490,35 +524,6 @@ async fn a_replica_of_an_encrypted_table_has_a_key_of_its_own() {
         .unwrap();
     let with = aws_sdk_dynamodb::types::ReplicationGroupUpdate::builder().create(create).build();
     update(&client).replica_updates(with).send().await.unwrap();
-}
-
-/// Calls of services that have no client here.
-struct Raw {
-    plane: ControlPlane,
-    _server: tablewright::testing::Server,
-    endpoint: String,
-}
-
-impl Raw {
-    /// A plane whose clock stands still, since real sockets take real time.
-    async fn start() -> Self {
-        let plane = ControlPlane::builder().speed(0.0).build();
-        let server = plane.serve().await.unwrap();
-        let endpoint = server.endpoint();
-        Self { plane, _server: server, endpoint }
-    }
-
-    async fn call(&self, target: &str, body: Value) -> (u16, Value) {
-        let request = reqwest::Client::new().post(&self.endpoint).header("X-Amz-Target", target);
-        let response = request.body(body.to_string()).send().await.unwrap();
-        let status = response.status().as_u16();
-        (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
-    }
-
-    async fn scaling(&self, operation: &str, mut body: Value) -> (u16, Value) {
-        body["ServiceNamespace"] = json!("dynamodb");
-        self.call(&format!("AnyScaleFrontendService.{operation}"), body).await
-    }
 }
 
 #[tokio::test]
