@@ -68,9 +68,10 @@
 //!
 //! # What it does not do
 //!
-//! Restores to a point in time, exports, imports, vector indexes and multi-region strong consistency. `ItemCount` and
-//! `TableSizeBytes` stay 0: AWS refreshes them every six hours or so. Waits in a runtime of its own, whose time is not
-//! paused, take as long as they take.
+//! Restores to a point in time, exports, imports, vector indexes and multi-region strong consistency. It is one region:
+//! replicas are what the table's own region says about them. Resource policies are kept and not enforced, nothing scales
+//! by load, items do not expire. `ItemCount` and `TableSizeBytes` stay 0: AWS refreshes them every six hours or so. Waits
+//! in a runtime of its own, whose time is not paused, take as long as they take.
 
 mod account;
 mod admission;

@@ -180,7 +180,7 @@ impl Account {
     }
 
     fn restored(&mut self, source: &Table, name: &str) -> Table {
-        let is_on_demand = Self::is_on_demand(source);
+        let is_on_demand = source.is_on_demand();
         Table {
             name: name.to_owned(),
             id: self.dice.uuid(),

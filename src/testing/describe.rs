@@ -8,7 +8,6 @@ use super::flights::Job;
 use super::rejection::{Rejection, Result};
 use super::replicas;
 use super::table::{Capacity, Index, LocalIndex, Status, Table, Units};
-use super::wire::BillingMode;
 
 impl Account {
     pub(super) fn describe_table(&mut self, request: &Value) -> Result<Value> {
@@ -186,11 +185,6 @@ impl Account {
             ],
         );
         shown
-    }
-
-    /// The billing mode that a table ends in, whatever is in flight.
-    pub(super) fn is_on_demand(table: &Table) -> bool {
-        table.billing == BillingMode::PayPerRequest
     }
 }
 

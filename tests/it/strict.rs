@@ -18,6 +18,7 @@ use aws_sdk_dynamodb::types::{
 };
 use serde_json::{Value, json};
 use tablewright::testing::{ControlPlane, Durations, Fault, Outcome};
+use tablewright::{Change, Migration, Migrator};
 
 use crate::support::{item, text};
 
@@ -212,6 +213,30 @@ async fn the_log_tells_what_became_of_each_call() {
     assert_eq!(throttled, ("Scan".to_owned(), "orders".to_owned(), Outcome::Faulted));
     assert_eq!(ok, ("Scan".to_owned(), "orders".to_owned(), Outcome::Ok));
     assert!(matches!(rejected.2, Outcome::Rejected { .. }), "{rejected:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_deploy_labels_every_order() {
+    let plane = ControlPlane::new();
+    let mut stack = tablewright::testing::Stack::new(&plane);
+    let mut properties = crate::support::properties(&[crate::support::table("orders")]);
+    stack.deploy(&properties).await.expect_success();
+    for n in 0..20 {
+        let put = plane.client().put_item().table_name("orders").item("pk", text(&n.to_string()));
+        put.send().await.unwrap();
+    }
+    plane.fault(Fault::throttled().data_plane().every(5));
+    let label = Migration::backfill("0001_label", "orders", |mut order| {
+        order.set_text("label", "new");
+        Ok(Change::Update(order))
+    });
+    stack.build(Migrator::builder().migration(label).build());
+    properties["Migrations"] = json!({ "Hash": "1" });
+    stack.deploy(&properties).await.expect_success();
+    let orders = plane.client().scan().table_name("orders").send().await.unwrap();
+    assert_eq!(orders.count, 20);
+    assert!(orders.items().iter().all(|order| order.contains_key("label")));
+    assert!(plane.calls().iter().any(|call| call.outcome == Outcome::Faulted));
 }
 
 #[tokio::test]

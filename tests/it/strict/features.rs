@@ -603,6 +603,15 @@ async fn a_key_is_found_by_whatever_names_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_account_tells_its_limits_and_endpoints() {
+    let client = ControlPlane::builder().region("us-east-1").build().client();
+    let limits = client.describe_limits().send().await.unwrap();
+    assert_eq!(limits.table_max_read_capacity_units, Some(40_000));
+    let endpoints = client.describe_endpoints().send().await.unwrap();
+    assert_eq!(endpoints.endpoints()[0].address, "dynamodb.us-east-1.amazonaws.com");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_index_change_leaves_the_table_active() {
     let (_plane, client) = provisioned().await;
     let change = update(&client).global_secondary_index_updates(index_units("by_a", 12, 12));
