@@ -1,5 +1,6 @@
 //! The strict control plane through the real SDK: states that take time, one change a call, what collides.
 
+mod beyond;
 mod changes;
 mod creation;
 mod faults;
