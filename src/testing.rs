@@ -68,9 +68,10 @@
 //!
 //! # What it does not do
 //!
-//! Restores to a point in time, exports, imports, vector indexes and multi-region strong consistency. `ItemCount` and
-//! `TableSizeBytes` stay 0: AWS refreshes them every six hours or so. Waits in a runtime of its own, whose time is not
-//! paused, take as long as they take.
+//! Restores to a point in time, exports, imports, vector indexes and multi-region strong consistency. It is one region:
+//! replicas are what the table's own region says about them. Resource policies are kept and not enforced, nothing scales
+//! by load, items do not expire. `ItemCount` and `TableSizeBytes` stay 0: AWS refreshes them every six hours or so. Waits
+//! in a runtime of its own, whose time is not paused, take as long as they take.
 
 mod account;
 mod admission;
@@ -143,6 +144,8 @@ pub struct ControlPlane {
 struct Shared {
     account: Account,
     faults: Faults,
+    /// What ids of requests are drawn from: faults must not change any others.
+    requests: Dice,
     calls: Vec<Call>,
 }
 
@@ -248,6 +251,11 @@ impl ControlPlane {
         self.lock().account.add_key(alias, state)
     }
 
+    /// Enables or disables a KMS key, named by ARN, id or alias.
+    pub fn set_key(&self, key: &str, state: KeyState) {
+        self.lock().account.set_key(key, state);
+    }
+
     /// Puts tags on a table that only AWS can put there, as `aws:cloudformation:stack-id`; at once, and without a lock.
     pub fn tag_as_aws(&self, table: &str, tags: &[(&str, &str)]) {
         if let Some(table) = self.lock().account.tables.get_mut(table) {
@@ -335,7 +343,7 @@ impl ControlPlane {
     }
 
     fn served(&self, result: Result<String, Rejection>) -> Served {
-        let request_id = self.lock().account.dice.uuid();
+        let request_id = self.lock().requests.uuid();
         match result {
             Ok(body) => Served { status: 200, body, request_id },
             Err(rejection) => {
@@ -470,7 +478,8 @@ impl Builder {
         };
         // Faults draw from chances of their own: adding one must not change identifiers.
         let faults = Faults::new(!self.seed);
-        let shared = Shared { account, faults, calls: Vec::new() };
+        let requests = Dice::new(self.seed.rotate_left(32));
+        let shared = Shared { account, faults, requests, calls: Vec::new() };
         ControlPlane { clock, shared: Arc::new(Mutex::new(shared)) }
     }
 }

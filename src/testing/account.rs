@@ -183,7 +183,7 @@ impl Account {
             Job::Replica(region, job) => {
                 self.finish_replica(name, region, &job, flight.until)?;
             }
-            Job::Billing | Job::Stream | Job::IndexLimits(_) | Job::Tags => {}
+            Job::Billing | Job::Stream | Job::IndexLimits(_) | Job::Tags(_) => {}
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ pub(super) fn admit_deletion(table: &Table) -> Result<()> {
                 "Cannot delete table while indexes are being created, updated, or deleted."
                     .to_owned()
             }
-            Job::Tags => format!("Table tags are being updated: {name}"),
+            Job::Tags(_) => format!("Table tags are being updated: {name}"),
             Job::Throughput(_)
             | Job::Billing
             | Job::Class(_)
@@ -86,7 +86,7 @@ fn refusal(table: &Table, job: &Job, concern: &Concern) -> Option<Rejection> {
         | Job::Deletion
         | Job::Warm(_)
         | Job::IndexWarm(..)
-        | Job::Tags => None,
+        | Job::Tags(_) => None,
     }
 }
 

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use super::account::{Account, read};
 use super::describe::insert;
 use super::rejection::{Rejection, Result};
-use super::table::{Table, Units};
-use super::wire::BillingMode;
+use super::table::Units;
 
 /// What is scaled: `table/orders` or `table/orders/index/by_status`, and reads or writes of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -24,7 +23,7 @@ struct Dimension {
 struct Target {
     min: u64,
     max: u64,
-    role: Value,
+    role: Option<String>,
     created: f64,
 }
 
@@ -79,10 +78,8 @@ impl Account {
         }
         let created = known.map_or(self.clock.timestamp(self.now), |known| known.created);
         let (table, index) = self.scaled(&dimension)?;
-        self.scaling.targets.insert(
-            dimension.clone(),
-            Target { min, max, role: request["RoleARN"].clone(), created },
-        );
+        let role = request["RoleARN"].as_str().map(str::to_owned);
+        self.scaling.targets.insert(dimension.clone(), Target { min, max, role, created });
         self.scale_up(&table, index.as_deref(), dimension.is_read(), min);
         let arn = self.scaling_arn("scalable-target", &dimension);
         Ok(json!({ "ScalableTargetARN": arn }))
@@ -103,12 +100,13 @@ impl Account {
     }
 
     fn scale_up(&mut self, table: &str, index: Option<&str>, is_read: bool, min: u64) {
-        let current = self.tables.get(table).filter(|table| !is_on_demand(table)).and_then(
-            |table| match index {
-                Some(index) => table.index(index).map(|index| index.capacity.provisioned),
-                None => Some(table.capacity.provisioned),
-            },
-        );
+        let current =
+            self.tables.get(table).filter(|table| !table.is_on_demand()).and_then(|table| {
+                match index {
+                    Some(index) => table.index(index).map(|index| index.capacity.provisioned),
+                    None => Some(table.capacity.provisioned),
+                }
+            });
         let Some(current) = current else { return };
         let wanted = if is_read {
             Units { read: current.read.max(min), ..current }
@@ -136,6 +134,11 @@ impl Account {
 
     fn describe_targets(&self, request: &Value) -> Result<Value> {
         let filter: Filter = read(request)?;
+        let service_role = format!(
+            "arn:aws:iam::{}:role/aws-service-role/dynamodb.application-autoscaling.amazonaws.com/\
+             AWSServiceRoleForApplicationAutoScaling_DynamoDBTable",
+            self.id
+        );
         let targets = self.scaling.targets.iter().filter(|(dimension, _)| filter.takes(dimension));
         let shown = targets.map(|(dimension, target)| {
             json!({
@@ -145,7 +148,7 @@ impl Account {
                 "ScalableTargetARN": self.scaling_arn("scalable-target", dimension),
                 "MinCapacity": target.min,
                 "MaxCapacity": target.max,
-                "RoleARN": target.role.as_str().unwrap_or(SERVICE_ROLE),
+                "RoleARN": target.role.as_deref().unwrap_or(&service_role),
                 "CreationTime": target.created,
                 "SuspendedState": {
                     "DynamicScalingInSuspended": false,
@@ -237,8 +240,6 @@ impl Account {
     }
 }
 
-const SERVICE_ROLE: &str = "arn:aws:iam::111122223333:role/aws-service-role/dynamodb.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable";
-
 impl Dimension {
     /// The table and, for an index, its name.
     fn names(&self) -> (Option<&str>, Option<&str>) {
@@ -265,10 +266,6 @@ impl Filter {
                 .as_ref()
                 .is_none_or(|wanted| *wanted == dimension.scalable_dimension)
     }
-}
-
-fn is_on_demand(table: &Table) -> bool {
-    table.billing == BillingMode::PayPerRequest
 }
 
 fn no_target(what: &str, dimension: &Dimension) -> Rejection {

@@ -43,7 +43,7 @@ impl Account {
         let name = self.table_name(request)?;
         let backup = request["BackupName"].as_str().unwrap_or_default().to_owned();
         schema::check_name("BackupName", "backupName", &backup)?;
-        self.backed_up_table(&name)?;
+        self.check_key(self.backed_up_table(&name)?)?;
         let arn = self.make_backup(&name, backup, Kind::User, self.now)?;
         let mut details = self.backup_details(&self.backups[&arn]);
         details["BackupStatus"] = json!("CREATING");
@@ -180,7 +180,7 @@ impl Account {
     }
 
     fn restored(&mut self, source: &Table, name: &str) -> Table {
-        let is_on_demand = Self::is_on_demand(source);
+        let is_on_demand = source.is_on_demand();
         Table {
             name: name.to_owned(),
             id: self.dice.uuid(),

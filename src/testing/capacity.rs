@@ -60,7 +60,8 @@ impl Account {
         if concerns.billing().unwrap_or(table.billing) == BillingMode::PayPerRequest {
             return Err(Rejection::invalid(schema::NO_THROUGHPUT));
         }
-        if Self::is_on_demand(table) {
+        // What it had before a switch is nothing that it could be less than.
+        if table.is_on_demand() {
             return Ok(());
         }
         self.check_units(&table.capacity, units, "table")
@@ -123,10 +124,7 @@ impl Account {
         let units = change.provisioned_throughput.map(schema::throughput).transpose()?;
         let limits = change.on_demand_throughput.filter(|limits| !limits.is_empty());
         match (concerns.billing().unwrap_or(table.billing), units, limits) {
-            (BillingMode::Provisioned, Some(units), None) if Self::is_on_demand(table) => {
-                let _ = units;
-                Ok(())
-            }
+            (BillingMode::Provisioned, Some(_), None) if table.is_on_demand() => Ok(()),
             (BillingMode::Provisioned, Some(units), None) => {
                 self.check_units(&index.capacity, units, &format!("index {name}"))
             }

@@ -1,6 +1,5 @@
 //! `CreateTable` and `DeleteTable`.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -240,9 +239,3 @@ impl Capacity {
         }
     }
 }
-
-/// Types of the attributes by name; `BTreeMap` and `BTreeSet` keep them in the order in which AWS returns them.
-pub(super) type Attributes = BTreeMap<String, wire::AttributeType>;
-
-/// Names of attributes.
-pub(super) type Names = BTreeSet<String>;

@@ -8,7 +8,6 @@ use super::flights::Job;
 use super::rejection::{Rejection, Result};
 use super::replicas;
 use super::table::{Capacity, Index, LocalIndex, Status, Table, Units};
-use super::wire::BillingMode;
 
 impl Account {
     pub(super) fn describe_table(&mut self, request: &Value) -> Result<Value> {
@@ -51,7 +50,7 @@ impl Account {
             "TableName": table.name,
             "TableId": table.id,
             "TableArn": self.table_arn(&table.name),
-            "TableStatus": table.status().text(),
+            "TableStatus": self.status_text(table),
             "CreationDateTime": self.clock.timestamp(table.created),
             "KeySchema": table.keys,
             "AttributeDefinitions": table.attributes.iter()
@@ -84,6 +83,14 @@ impl Account {
         ];
         insert(&mut shown, fields);
         shown
+    }
+
+    /// A table without its key is neither coming nor going, and not usable either.
+    fn status_text(&self, table: &Table) -> &'static str {
+        match (table.status(), self.inaccessible_since(table)) {
+            (Status::Active, Some(_)) => "INACCESSIBLE_ENCRYPTION_CREDENTIALS",
+            (status, _) => status.text(),
+        }
     }
 
     fn billing_summary(&self, table: &Table) -> Option<Value> {
@@ -119,6 +126,9 @@ impl Account {
         if let Some(key) = key {
             shown["SSEType"] = json!("KMS");
             shown["KMSMasterKeyArn"] = json!(key);
+        }
+        if let Some(since) = self.inaccessible_since(table) {
+            shown["InaccessibleEncryptionDateTime"] = json!(self.clock.timestamp(since));
         }
         Some(shown)
     }
@@ -175,11 +185,6 @@ impl Account {
             ],
         );
         shown
-    }
-
-    /// The billing mode that a table ends in, whatever is in flight.
-    pub(super) fn is_on_demand(table: &Table) -> bool {
-        table.billing == BillingMode::PayPerRequest
     }
 }
 

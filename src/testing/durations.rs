@@ -31,6 +31,10 @@ pub struct Durations {
     pub stream: Duration,
     /// A table is encrypted with another key; the table is `ACTIVE` meanwhile.
     pub encryption: Duration,
+    /// After the key of a table was disabled, its items can still be had.
+    pub key_cache: Duration,
+    /// After the key of a table was disabled, the table becomes `INACCESSIBLE_ENCRYPTION_CREDENTIALS`.
+    pub key_loss: Duration,
     /// A table class is changed.
     pub class: Duration,
     /// Warm throughput is raised for the first time; the table is `ACTIVE` meanwhile.
@@ -96,6 +100,8 @@ impl Durations {
             index_delete: none,
             stream: none,
             encryption: none,
+            key_cache: none,
+            key_loss: none,
             class: none,
             warm_throughput: none,
             warm_throughput_again: none,
@@ -137,6 +143,8 @@ impl Default for Durations {
             index_delete: Duration::from_secs(5),
             stream: Duration::from_secs(5),
             encryption: Duration::from_secs(22),
+            key_cache: Duration::from_mins(5),
+            key_loss: Duration::from_mins(40),
             class: Duration::from_secs(5),
             warm_throughput: Duration::from_secs(390),
             warm_throughput_again: Duration::from_secs(2),

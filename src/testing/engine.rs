@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dynoxide::streams::{LOCAL_ACCOUNT, LOCAL_REGION};
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,8 +13,10 @@ use super::rejection::{Rejection, Result};
 use super::table::{Index, Table};
 use super::wire::ViewType;
 
-/// What the engine calls its account; the plane's own stands for it.
-pub(super) const ARN: &str = "arn:aws:dynamodb:us-east-1:000000000000:";
+/// What ARNs of the engine begin with; the plane's own account and region stand for the engine's.
+pub(super) fn arn_prefix() -> String {
+    format!("arn:aws:dynamodb:{LOCAL_REGION}:{LOCAL_ACCOUNT}:")
+}
 
 /// The engine.
 #[derive(Clone)]

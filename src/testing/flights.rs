@@ -3,7 +3,7 @@
 use super::clock::Moment;
 use super::replicas::ReplicaJob;
 use super::table::Units;
-use super::wire::Class;
+use super::wire::{Class, Tags};
 
 /// A change that was accepted, and when it is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,8 @@ pub(super) enum Job {
     /// On-demand limits, or the throughput of an index in a billing switch: shown at once.
     IndexLimits(String),
     IndexWarm(String, Units),
-    Tags,
+    /// The tags that are written; none of them where some are removed.
+    Tags(Tags),
     /// What is done to the replica in a region.
     Replica(String, ReplicaJob),
 }
@@ -61,7 +62,7 @@ impl Job {
             | Self::IndexThroughput(..)
             | Self::IndexLimits(_)
             | Self::IndexWarm(..)
-            | Self::Tags
+            | Self::Tags(_)
             | Self::Replica(_, ReplicaJob::Creation | ReplicaJob::Deletion | ReplicaJob::Remains) => {
                 false
             }
@@ -85,7 +86,7 @@ impl Job {
             | Self::IndexThroughput(..)
             | Self::IndexLimits(_)
             | Self::IndexWarm(..)
-            | Self::Tags
+            | Self::Tags(_)
             | Self::Replica(..) => None,
         }
     }

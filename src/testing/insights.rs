@@ -58,6 +58,7 @@ impl Account {
         let action = contributor_insights_action
             .ok_or_else(|| Rejection::missing_member("contributorInsightsAction"))?;
         let table = self.insights_table(&name, index_name.as_deref())?;
+        self.check_key(table)?;
         if let Some(index) = &index_name
             && table.index_status(index) != IndexStatus::Active
         {

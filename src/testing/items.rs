@@ -1,5 +1,6 @@
 //! Operations on items and streams: what the plane checks before the engine serves them.
 
+use dynoxide::streams::LOCAL_REGION;
 use serde_json::{Value, json};
 
 use super::account::Account;
@@ -9,16 +10,27 @@ use super::table::{IndexStatus, Status};
 
 impl Account {
     pub(super) fn item_call(&mut self, operation: &str, body: &str) -> Result<String> {
-        let request: Value = serde_json::from_str(body)
+        let mut request: Value = serde_json::from_str(body)
             .map_err(|error| Rejection::serialization(error.to_string()))?;
         for (table, index) in targets(&request) {
             self.check_target(&table, index.as_deref())?;
         }
+        let name = request["TableName"].as_str().map(|named| self.name_of(named).to_owned());
+        if let Some(name) = name.filter(|name| request["TableName"] != name.as_str()) {
+            // The engine knows names, and ARNs of its own account.
+            request["TableName"] = json!(name);
+            return self.engine.call(operation, &request.to_string());
+        }
         match operation {
             "DescribeStream" | "GetShardIterator" | "ListStreams" => {
-                let body = body.replace(&self.arn_prefix(), engine::ARN);
+                let body = body.replace(&self.arn_prefix(), &engine::arn_prefix());
                 let answer = self.engine.call(operation, &body)?;
-                Ok(answer.replace(engine::ARN, &self.arn_prefix()))
+                Ok(answer.replace(&engine::arn_prefix(), &self.arn_prefix()))
+            }
+            "GetRecords" => {
+                let answer = self.engine.call(operation, body)?;
+                let region = |region: &str| format!(r#""awsRegion":"{region}""#);
+                Ok(answer.replace(&region(LOCAL_REGION), &region(&self.region)))
             }
             _ => self.engine.call(operation, body),
         }
@@ -30,6 +42,7 @@ impl Account {
         if matches!(table.status(), Status::Creating | Status::Deleting) {
             return Err(Rejection::nothing());
         }
+        self.check_key(table)?;
         let Some(index) = index else { return Ok(()) };
         match table.index_status(index) {
             IndexStatus::Allocating | IndexStatus::Backfilling | IndexStatus::Creating => {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::account::Account;
+use super::clock::Moment;
 use super::rejection::{Rejection, Result};
+use super::table::Table;
 
 /// The alias of the key that AWS manages for DynamoDB.
 const MANAGED: &str = "alias/aws/dynamodb";
@@ -16,7 +18,8 @@ const MANAGED: &str = "alias/aws/dynamodb";
 pub enum KeyState {
     /// It can.
     Enabled,
-    /// It was disabled: encrypting a table with it is a `ValidationException`.
+    /// It was disabled: encrypting a table with it is a `ValidationException`, and a table that is encrypted with it
+    /// loses its items, then becomes `INACCESSIBLE_ENCRYPTION_CREDENTIALS`.
     Disabled,
     /// It is asymmetric: encrypting a table with it is HTTP 500, however often it is tried.
     Asymmetric,
@@ -25,18 +28,55 @@ pub enum KeyState {
 /// Keys by id, and ids by alias.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    keys: BTreeMap<String, KeyState>,
+    keys: BTreeMap<String, Key>,
     aliases: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Key {
+    state: KeyState,
+    since: Moment,
 }
 
 impl Account {
     /// Makes a key that goes by this alias, or points the alias to a new one. Returns its ARN.
     pub(super) fn add_key(&mut self, alias: &str, state: KeyState) -> String {
         let id = self.dice.uuid();
-        self.keys.keys.insert(id.clone(), state);
+        let key = Key { state, since: self.clock.now() };
+        self.keys.keys.insert(id.clone(), key);
         let alias = alias.strip_prefix("alias/").unwrap_or(alias);
         self.keys.aliases.insert(format!("alias/{alias}"), id.clone());
         self.key_arn(&id)
+    }
+
+    /// Enables or disables a key.
+    pub(super) fn set_key(&mut self, named: &str, state: KeyState) {
+        let since = self.clock.now();
+        if let Some(id) = self.find_key(named).map(|(id, _)| id) {
+            self.keys.keys.insert(id, Key { state, since });
+        }
+    }
+
+    /// Since when the key of a table is disabled.
+    fn key_lost(&self, table: &Table) -> Option<Moment> {
+        let id = table.encryption.as_ref()?.rsplit('/').next()?;
+        let key = self.keys.keys.get(id)?;
+        (key.state == KeyState::Disabled).then_some(key.since)
+    }
+
+    /// Since when a table has no key any more, as AWS finds out in the end.
+    pub(super) fn inaccessible_since(&self, table: &Table) -> Option<Moment> {
+        let found_out = self.key_lost(table)?.plus(self.durations.key_loss);
+        (self.now >= found_out).then_some(found_out)
+    }
+
+    /// What needs the key of a table works for some time after it was disabled.
+    pub(super) fn check_key(&self, table: &Table) -> Result<()> {
+        let lost = self.key_lost(table).map(|lost| lost.plus(self.durations.key_cache));
+        match lost.filter(|lost| self.now >= *lost) {
+            Some(_) => Err(key_disabled(table.encryption.as_deref().unwrap_or_default())),
+            None => Ok(()),
+        }
     }
 
     fn key_arn(&self, id: &str) -> String {
@@ -62,9 +102,7 @@ impl Account {
         let arn = self.key_arn(&id);
         match state {
             KeyState::Enabled => Ok(arn),
-            KeyState::Disabled => Err(Rejection::validation(format!(
-                "KMS key disabled error: com.amazonaws.services.kms.model.DisabledException: {arn} is disabled."
-            ))),
+            KeyState::Disabled => Err(key_disabled(&arn)),
             KeyState::Asymmetric => Err(Rejection::internal_error(
                 "KMS internal error: com.amazonaws.services.kms.model.AWSKMSException: EncryptionContext is \
                  supported only when creating a grant for a symmetric encryption KMS key.",
@@ -82,8 +120,8 @@ impl Account {
             Some(id) => id,
             None => self.keys.aliases.get(named).map_or(named, String::as_str),
         };
-        let state = *self.keys.keys.get(id)?;
-        Some((id.to_owned(), state))
+        let key = self.keys.keys.get(id)?;
+        Some((id.to_owned(), key.state))
     }
 
     pub(super) fn serve_kms(&mut self, operation: &str, request: &Value) -> Result<Value> {
@@ -104,4 +142,10 @@ impl Account {
             "KeyManager": manager,
         }}))
     }
+}
+
+fn key_disabled(arn: &str) -> Rejection {
+    Rejection::validation(format!(
+        "KMS key disabled error: com.amazonaws.services.kms.model.DisabledException: {arn} is disabled."
+    ))
 }

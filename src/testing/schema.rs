@@ -1,14 +1,23 @@
 //! The checks of names, keys, indexes and capacities that `CreateTable` and `UpdateTable` share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::create::{Attributes, Names, new_capacity};
+use super::create::new_capacity;
 use super::quotas::Quotas;
 use super::rejection::{Rejection, Result};
 use super::table::{Index, LocalIndex, Units};
 use super::wire::{self, BillingMode, Key, KeyType, Projection, ProjectionType, ViewType};
 
+/// Types of attributes by name, in the order in which AWS returns them.
+pub(super) type Attributes = BTreeMap<String, wire::AttributeType>;
+
+type Names = BTreeSet<String>;
+
 pub(super) const NO_THROUGHPUT: &str = "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST";
+
+const FIRST_NOT_HASH: &str = "Invalid KeySchema: The first KeySchemaElement is not a HASH key type";
+
+const SAME_NAME: &str = "The KeySchema contains multiple key attributes with the same name";
 
 const PATTERN: &str = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+";
 
@@ -100,9 +109,6 @@ pub(super) fn check_table_keys(keys: &[Key]) -> Result<()> {
         Some(_) | None => Ok(()),
     }
 }
-
-const FIRST_NOT_HASH: &str = "Invalid KeySchema: The first KeySchemaElement is not a HASH key type";
-const SAME_NAME: &str = "The KeySchema contains multiple key attributes with the same name";
 
 /// A global index has up to four of each.
 fn check_index_keys(keys: &[Key]) -> Result<()> {

@@ -133,7 +133,7 @@ impl Account {
 
     /// An ARN of the engine's account as one of this account.
     pub(super) fn own_arn(&self, arn: &str) -> String {
-        arn.replacen(engine::ARN, &self.arn_prefix(), 1)
+        arn.replacen(&engine::arn_prefix(), &self.arn_prefix(), 1)
     }
 
     /// ARN of the key that is asked for; none for AWS's own.
@@ -175,6 +175,7 @@ impl Account {
     ) -> Result<()> {
         let key = self.encryption_key(encryption)?;
         let table = self.table(name)?;
+        self.check_key(table)?;
         if key.is_none() && table.encryption.is_none() {
             return Err(Rejection::invalid("Table is already encrypted by default"));
         }

@@ -190,6 +190,11 @@ impl Table {
         of_index.unwrap_or(IndexStatus::Active)
     }
 
+    /// The billing mode that it ends in, whatever is in flight.
+    pub(super) fn is_on_demand(&self) -> bool {
+        self.billing == BillingMode::PayPerRequest
+    }
+
     pub(super) fn is_doing(&self, what: impl Fn(&Job) -> bool) -> bool {
         self.flights.iter().any(|flight| what(&flight.job))
     }

@@ -25,9 +25,9 @@ impl Account {
         }
         let added = checked(&request.tags)?;
         let mut tags = self.tables[&name].tags.clone();
-        tags.extend(added);
+        tags.extend(added.clone());
         check_count(&tags, &self.quotas)?;
-        self.write_tags(&name, tags)
+        self.write_tags(&name, tags, added)
     }
 
     pub(super) fn untag_resource(&mut self, request: &Value) -> Result<Value> {
@@ -46,16 +46,21 @@ impl Account {
         }
         let mut tags = self.tables[&name].tags.clone();
         tags.retain(|key, _| !request.tag_keys.contains(key));
-        self.write_tags(&name, tags)
+        self.write_tags(&name, tags, Tags::new())
     }
 
-    /// A write that changes nothing is free; any other takes the lock, which refuses it while it is held.
-    fn write_tags(&mut self, name: &str, tags: Tags) -> Result<Value> {
+    /// A write that changes nothing is free. Any other takes the lock, and while that is held, only a write that
+    /// contains what is being written is let in.
+    fn write_tags(&mut self, name: &str, tags: Tags, written: Tags) -> Result<Value> {
         let table = self.table(name)?;
         if table.tags == tags {
             return Ok(json!({}));
         }
-        if table.is_doing(|job| *job == Job::Tags) {
+        let contains = |pending: &Tags| {
+            !pending.is_empty()
+                && pending.iter().all(|(key, value)| written.get(key) == Some(value))
+        };
+        if table.is_doing(|job| matches!(job, Job::Tags(pending) if !contains(pending))) {
             return Err(Rejection::limit(format!("Table tags are being updated: {name}")));
         }
         self.admit_mutation()?;
@@ -67,7 +72,7 @@ impl Account {
         // Who read the tags from before an earlier write goes on reading those.
         let shown = table.old_tags.take().filter(|(_, until)| now < *until);
         table.old_tags = Some((shown.map_or(old, |(tags, _)| tags), lagging));
-        table.start(Job::Tags, locked);
+        table.start(Job::Tags(written), locked);
         Ok(json!({}))
     }
 

@@ -41,6 +41,7 @@ impl Account {
         if table.status() == Status::Deleting {
             return Err(Rejection::in_use(format!("Table is being deleted: {name}")));
         }
+        self.check_key(table)?;
         if let Some(region) = table.incoming_replica() {
             return Err(Rejection::validation(format!(
                 "Create/Update/Delete of replica is not allowed while the replica is being added to table with name: \

@@ -120,7 +120,7 @@ fn effect(table: &Table, concern: &Concern) -> Effect {
     match concern {
         // Also the way back to on-demand while the table is being provisioned, which is lost.
         Concern::Billing(BillingMode::PayPerRequest)
-            if Account::is_on_demand(table) || table.is_switching() =>
+            if table.is_on_demand() || table.is_switching() =>
         {
             Effect::Nothing
         }

@@ -1,8 +1,11 @@
 //! The strict control plane through the real SDK: states that take time, one change a call, what collides.
 
+mod beyond;
 mod changes;
+mod creation;
 mod faults;
 mod features;
+mod items;
 mod quotas;
 
 use std::time::Duration;
@@ -14,7 +17,9 @@ use aws_sdk_dynamodb::types::{
     DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType,
     Projection, ProjectionType, ScalarAttributeType, TableDescription, TableStatus,
 };
+use serde_json::{Value, json};
 use tablewright::testing::{ControlPlane, Durations, Fault, Outcome};
+use tablewright::{Change, Migration, Migrator};
 
 use crate::support::{item, text};
 
@@ -64,6 +69,35 @@ pub(crate) async fn sleep(seconds: u64) {
 
 pub(crate) async fn describe(client: &Client, table: &str) -> TableDescription {
     client.describe_table().table_name(table).send().await.unwrap().table.unwrap()
+}
+
+/// Calls in JSON, for services that have no client here and for requests that a client would not let through.
+pub(crate) struct Raw {
+    pub(crate) plane: ControlPlane,
+    _server: tablewright::testing::Server,
+    endpoint: String,
+}
+
+impl Raw {
+    /// A plane whose clock stands still, since real sockets take real time.
+    pub(crate) async fn start() -> Self {
+        let plane = ControlPlane::builder().speed(0.0).build();
+        let server = plane.serve().await.unwrap();
+        let endpoint = server.endpoint();
+        Self { plane, _server: server, endpoint }
+    }
+
+    pub(crate) async fn call(&self, target: &str, body: Value) -> (u16, Value) {
+        let request = reqwest::Client::new().post(&self.endpoint).header("X-Amz-Target", target);
+        let response = request.body(body.to_string()).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
+    }
+
+    pub(crate) async fn scaling(&self, operation: &str, mut body: Value) -> (u16, Value) {
+        body["ServiceNamespace"] = json!("dynamodb");
+        self.call(&format!("AnyScaleFrontendService.{operation}"), body).await
+    }
 }
 
 /// Asserts that a call was refused with this code and a message that begins so.
@@ -180,6 +214,30 @@ async fn the_log_tells_what_became_of_each_call() {
     assert_eq!(throttled, ("Scan".to_owned(), "orders".to_owned(), Outcome::Faulted));
     assert_eq!(ok, ("Scan".to_owned(), "orders".to_owned(), Outcome::Ok));
     assert!(matches!(rejected.2, Outcome::Rejected { .. }), "{rejected:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_deploy_labels_every_order() {
+    let plane = ControlPlane::new();
+    let mut stack = tablewright::testing::Stack::new(&plane);
+    let mut properties = crate::support::properties(&[crate::support::table("orders")]);
+    stack.deploy(&properties).await.expect_success();
+    for n in 0..20 {
+        let put = plane.client().put_item().table_name("orders").item("pk", text(&n.to_string()));
+        put.send().await.unwrap();
+    }
+    plane.fault(Fault::throttled().data_plane().every(5));
+    let label = Migration::backfill("0001_label", "orders", |mut order| {
+        order.set_text("label", "new");
+        Ok(Change::Update(order))
+    });
+    stack.build(Migrator::builder().migration(label).build());
+    properties["Migrations"] = json!({ "Hash": "1" });
+    stack.deploy(&properties).await.expect_success();
+    let orders = plane.client().scan().table_name("orders").send().await.unwrap();
+    assert_eq!(orders.count, 20);
+    assert!(orders.items().iter().all(|order| order.contains_key("label")));
+    assert!(plane.calls().iter().any(|call| call.outcome == Outcome::Faulted));
 }
 
 #[tokio::test]

@@ -259,9 +259,8 @@ const IN_FLIGHT: &[(Change, &[Change])] = &[
 async fn what_is_in_flight_refuses_what_collides_with_it() {
     for (first, refuses) in IN_FLIGHT {
         for second in CHANGES {
-            let is_possible = !matches!(second, Limits | Replica)
-                && !(*first == Protection && second == Protection);
-            if !is_possible {
+            // A table of either billing mode has not all of them.
+            if matches!(second, Limits | Replica) {
                 continue;
             }
             let (plane, client) = provisioned().await;
@@ -430,4 +429,21 @@ async fn a_table_made_again_is_another_one() {
     let second = describe(&client, "orders").await;
     assert_eq!(first.table_arn, second.table_arn);
     assert_ne!(first.table_id, second.table_id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_index_change_leaves_the_table_active() {
+    let (_plane, client) = provisioned().await;
+    let change = update(&client).global_secondary_index_updates(index_units("by_a", 12, 12));
+    change.send().await.unwrap();
+    let described = describe(&client, "orders").await;
+    assert_eq!(described.table_status, Some(TableStatus::Active));
+    let index = &described.global_secondary_indexes()[0];
+    assert_eq!(index.index_status, Some(aws_sdk_dynamodb::types::IndexStatus::Updating));
+    assert_eq!(index.provisioned_throughput.as_ref().unwrap().read_capacity_units, Some(10));
+    sleep(3).await;
+    let described = describe(&client, "orders").await;
+    let index = &described.global_secondary_indexes()[0];
+    assert_eq!(index.provisioned_throughput.as_ref().unwrap().read_capacity_units, Some(12));
+    assert_eq!(index.warm_throughput.as_ref().unwrap().read_units_per_second, Some(12));
 }

@@ -1,17 +1,17 @@
-//! What has operations of its own: tags, backups, insights, policies, destinations, replicas, scaling, keys.
+//! What has operations of its own: tags, backups, insights, policies, destinations.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    BackupStatus, ContributorInsightsAction, ContributorInsightsMode, ContributorInsightsStatus,
-    DestinationStatus, PointInTimeRecoverySpecification, ReplicaStatus, StreamViewType,
-    TableStatus, Tag, TimeToLiveSpecification,
+    ApproximateCreationDateTimePrecision as Precision, BackupStatus, ContributorInsightsAction,
+    ContributorInsightsMode, ContributorInsightsStatus, DestinationStatus,
+    PointInTimeRecoverySpecification, TableStatus, Tag, TimeToLiveSpecification,
 };
 use serde_json::{Value, json};
 use tablewright::testing::{ControlPlane, KeyState};
 
-use super::changes::{index_units, provisioned, replica, stream, units, update};
+use super::changes::update;
 use super::{
     attribute, create, describe, new_index, no_index, once, plane_with, refused, settle, sleep,
 };
@@ -43,19 +43,24 @@ async fn a_write_of_tags_locks_them_and_is_read_late() {
     write("test").await.unwrap();
     let locked = "Table tags are being updated";
     refused(write("live").await, "LimitExceededException", locked);
+    // What contains the write under way is let in.
+    let both = client.tag_resource().resource_arn(arn("orders")).tags(tag("stage", "test"));
+    both.tags(tag("team", "shop")).send().await.unwrap();
     let untag = || client.untag_resource().resource_arn(arn("orders")).tag_keys("stage").send();
     refused(untag().await, "LimitExceededException", locked);
     let deleted = client.delete_table().table_name("orders").send().await;
     refused(deleted, "ResourceInUseException", locked);
     sleep(3).await;
-    assert_eq!(tags(&client).await, [("stage".to_owned(), "test".to_owned())]);
+    let (stage, team) =
+        (("stage".to_owned(), "test".to_owned()), ("team".to_owned(), "shop".to_owned()));
+    assert_eq!(tags(&client).await, [stage, team.clone()]);
     untag().await.unwrap();
     sleep(3).await;
-    assert_eq!(tags(&client).await, []);
+    assert_eq!(tags(&client).await, std::slice::from_ref(&team));
     let foreign = client.tag_resource().resource_arn(arn("orders")).tags(tag("aws:x", "y")).send();
     refused(foreign.await, "ValidationException", "Tag Key cannot be prefixed with aws:");
     plane.tag_as_aws("orders", &[("aws:x", "y")]);
-    assert_eq!(tags(&client).await, [("aws:x".to_owned(), "y".to_owned())]);
+    assert_eq!(tags(&client).await, [("aws:x".to_owned(), "y".to_owned()), team]);
     let many = (0..50).map(|n| tag(&n.to_string(), "")).collect();
     let many = client.tag_resource().resource_arn(arn("orders")).set_tags(Some(many)).send().await;
     refused(many, "ValidationException", "Number of Tags exceed the current limit");
@@ -87,6 +92,35 @@ async fn the_operations_of_features_do_not_know_a_table_that_is_being_created() 
     refused(insights, not_found, "Table: orders not found");
     let kinesis = client.describe_kinesis_streaming_destination().table_name("orders").send().await;
     refused(kinesis, not_found, "Table: orders not found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_whose_key_is_disabled_loses_its_items_and_then_its_status() {
+    let (plane, client) = plane_with("orders").await;
+    let key = plane.add_key("orders", KeyState::Enabled);
+    let encryption = aws_sdk_dynamodb::types::SseSpecification::builder()
+        .enabled(true)
+        .sse_type(aws_sdk_dynamodb::types::SseType::Kms)
+        .kms_master_key_id(&key)
+        .build();
+    update(&client).sse_specification(encryption).send().await.unwrap();
+    settle().await;
+    plane.set_key(&key, KeyState::Disabled);
+    let scan = || client.scan().table_name("orders").send();
+    scan().await.unwrap();
+    plane.advance(Duration::from_mins(10));
+    refused(scan().await, "ValidationException", "is disabled");
+    assert_eq!(describe(&client, "orders").await.table_status, Some(TableStatus::Active));
+    plane.advance(Duration::from_mins(40));
+    let described = describe(&client, "orders").await;
+    assert_eq!(described.table_status, Some(TableStatus::InaccessibleEncryptionCredentials));
+    assert!(described.sse_description.unwrap().inaccessible_encryption_date_time.is_some());
+    // What needs no key is made all the same.
+    update(&client).deletion_protection_enabled(true).send().await.unwrap();
+    let backup = client.create_backup().table_name("orders").backup_name("late").send().await;
+    refused(backup, "ValidationException", "is disabled");
+    plane.set_key(&key, KeyState::Enabled);
+    scan().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -384,7 +418,6 @@ async fn one_kinesis_stream_at_a_time_and_a_wrong_one_fails_later() {
         let request = request.stream_arn(stream("one"));
         request.update_kinesis_streaming_configuration(configuration).send()
     };
-    use aws_sdk_dynamodb::types::ApproximateCreationDateTimePrecision as Precision;
     refused(
         precise(Precision::Millisecond).await,
         "ValidationException",
@@ -397,219 +430,4 @@ async fn one_kinesis_stream_at_a_time_and_a_wrong_one_fails_later() {
     disable(stream("one")).await.unwrap();
     sleep(3).await;
     assert_eq!(shown().await, [DestinationStatus::EnableFailed, DestinationStatus::Disabled]);
-}
-
-async fn replicas(client: &Client) -> Vec<(String, ReplicaStatus)> {
-    let replicas = describe(client, "orders").await.replicas.unwrap_or_default();
-    let shown = replicas.into_iter();
-    shown.map(|one| (one.region_name.unwrap(), one.replica_status.unwrap())).collect()
-}
-
-fn no_replica(region: &str) -> aws_sdk_dynamodb::types::ReplicationGroupUpdate {
-    let delete = aws_sdk_dynamodb::types::DeleteReplicationGroupMemberAction::builder();
-    let delete = delete.region_name(region).build().unwrap();
-    aws_sdk_dynamodb::types::ReplicationGroupUpdate::builder().delete(delete).build()
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_replica_is_announced_made_and_taken_away_again() {
-    let (plane, client) = plane_with("orders").await;
-    let change = |to| update(&client).replica_updates(to).send();
-    let local = "Cannot add or delete the local region through ReplicaUpdates";
-    refused(change(replica("eu-west-1")).await, "ValidationException", local);
-    let member = "one or more replicas were not part of the global table";
-    refused(change(no_replica("us-east-1")).await, "ValidationException", member);
-    let two = update(&client).replica_updates(replica("us-east-1"));
-    let two = two.replica_updates(replica("us-west-2")).send().await;
-    refused(
-        two,
-        "ValidationException",
-        "more than one create or delete replica actions not allowed",
-    );
-
-    change(replica("us-east-1")).await.unwrap();
-    assert_eq!(replicas(&client).await, []);
-    // The service turns on the stream that it needs.
-    let described = describe(&client, "orders").await;
-    let view = described.stream_specification.unwrap().stream_view_type;
-    assert_eq!(view, Some(StreamViewType::NewAndOldImages));
-    assert_eq!(described.table_status, Some(TableStatus::Updating));
-    sleep(7).await;
-    assert_eq!(replicas(&client).await, [("us-east-1".to_owned(), ReplicaStatus::Creating)]);
-    let terse = "The resource which you are attempting to change is in use.";
-    refused(change(replica("us-west-2")).await, "ResourceInUseException", terse);
-    refused(change(no_replica("us-east-1")).await, "ResourceInUseException", terse);
-    let wanted = TimeToLiveSpecification::builder().attribute_name("ttl").enabled(true).build();
-    let expiry = client.update_time_to_live().table_name("orders");
-    let expiry = expiry.time_to_live_specification(wanted.unwrap()).send().await;
-    refused(expiry, "ValidationException", "not allowed while the replica is being added");
-    sleep(30).await;
-    assert_eq!(replicas(&client).await, [("us-east-1".to_owned(), ReplicaStatus::Active)]);
-    let exists = "one or more replicas already existed as tables";
-    refused(change(replica("us-east-1")).await, "ValidationException", exists);
-    let off = update(&client).stream_specification(stream(None)).send().await;
-    refused(
-        off,
-        "ValidationException",
-        "Disabling Stream is not allowed for a Global Table replica",
-    );
-    let source = "acted as a source region";
-    let deleted = client.delete_table().table_name("orders").send().await;
-    refused(deleted, "ValidationException", source);
-    plane.replica_was_source("orders", "us-east-1");
-    refused(change(no_replica("us-east-1")).await, "ValidationException", source);
-    plane.advance(Duration::from_hours(24));
-    change(no_replica("us-east-1")).await.unwrap();
-    sleep(60).await;
-    assert_eq!(replicas(&client).await, [("us-east-1".to_owned(), ReplicaStatus::Deleting)]);
-    sleep(135).await;
-    assert_eq!(replicas(&client).await, []);
-    // Its table is still there for a while.
-    refused(change(replica("us-east-1")).await, "ValidationException", exists);
-    sleep(20).await;
-    change(replica("us-east-1")).await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_replica_of_an_encrypted_table_has_a_key_of_its_own() {
-    let (plane, client) = plane_with("orders").await;
-    let key = plane.add_key("orders", KeyState::Enabled);
-    let encryption = aws_sdk_dynamodb::types::SseSpecification::builder()
-        .enabled(true)
-        .sse_type(aws_sdk_dynamodb::types::SseType::Kms)
-        .kms_master_key_id(key)
-        .build();
-    update(&client).sse_specification(encryption).send().await.unwrap();
-    settle().await;
-    let without = update(&client).replica_updates(replica("us-east-1")).send().await;
-    refused(without, "ValidationException", "KMSMasterKeyId must be specified for each replica");
-    let create = aws_sdk_dynamodb::types::CreateReplicationGroupMemberAction::builder()
-        .region_name("us-east-1")
-        .kms_master_key_id("arn:aws:kms:us-east-1:111122223333:key/1")
-        .build()
-        .unwrap();
-    let with = aws_sdk_dynamodb::types::ReplicationGroupUpdate::builder().create(create).build();
-    update(&client).replica_updates(with).send().await.unwrap();
-}
-
-/// Calls of services that have no client here.
-struct Raw {
-    plane: ControlPlane,
-    _server: tablewright::testing::Server,
-    endpoint: String,
-}
-
-impl Raw {
-    /// A plane whose clock stands still, since real sockets take real time.
-    async fn start() -> Self {
-        let plane = ControlPlane::builder().speed(0.0).build();
-        let server = plane.serve().await.unwrap();
-        let endpoint = server.endpoint();
-        Self { plane, _server: server, endpoint }
-    }
-
-    async fn call(&self, target: &str, body: Value) -> (u16, Value) {
-        let request = reqwest::Client::new().post(&self.endpoint).header("X-Amz-Target", target);
-        let response = request.body(body.to_string()).send().await.unwrap();
-        let status = response.status().as_u16();
-        (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
-    }
-
-    async fn scaling(&self, operation: &str, mut body: Value) -> (u16, Value) {
-        body["ServiceNamespace"] = json!("dynamodb");
-        self.call(&format!("AnyScaleFrontendService.{operation}"), body).await
-    }
-}
-
-#[tokio::test]
-async fn targets_scale_and_outlive_their_table() {
-    let raw = Raw::start().await;
-    let client = raw.plane.client();
-    let request = client.create_table().table_name("orders").provisioned_throughput(units(5, 5));
-    let request = request.attribute_definitions(attribute("pk"));
-    let key = super::key("pk", aws_sdk_dynamodb::types::KeyType::Hash);
-    request.key_schema(key).send().await.unwrap();
-    raw.plane.advance(Duration::from_mins(15));
-    let writes = || {
-        json!({
-            "ResourceId": "table/orders", "ScalableDimension": "dynamodb:table:WriteCapacityUnits",
-        })
-    };
-    let with = |more: Value| {
-        let mut body = writes();
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        body
-    };
-    let (status, error) = raw.scaling("DeregisterScalableTarget", writes()).await;
-    assert_eq!((status, &error["__type"]), (400, &json!("ObjectNotFoundException")));
-    let (status, _) = raw
-        .scaling("RegisterScalableTarget", with(json!({ "MinCapacity": 8, "MaxCapacity": 20 })))
-        .await;
-    assert_eq!(status, 200);
-    // The minimum is above what the table had.
-    raw.plane.advance(Duration::from_secs(5));
-    let units = describe(&client, "orders").await.provisioned_throughput.unwrap();
-    assert_eq!((units.read_capacity_units, units.write_capacity_units), (Some(5), Some(8)));
-    let replicate = || update(&client).replica_updates(replica("us-east-1")).send();
-    let unscaled = "Table write capacity should either be Pay-Per-Request or AutoScaled";
-    refused(replicate().await, "ValidationException", unscaled);
-    let policy = |name: &str| {
-        with(json!({
-            "PolicyName": name,
-            "PolicyType": "TargetTrackingScaling",
-            "TargetTrackingScalingPolicyConfiguration": { "TargetValue": 70.0 },
-        }))
-    };
-    for name in ["first", "second"] {
-        assert_eq!(raw.scaling("PutScalingPolicy", policy(name)).await.0, 200);
-    }
-    let (_, policies) = raw.scaling("DescribeScalingPolicies", json!({})).await;
-    let policies = policies["ScalingPolicies"].as_array().unwrap();
-    assert_eq!((policies.len(), &policies[0]["PolicyName"]), (1, &json!("second")));
-    replicate().await.unwrap();
-    raw.plane.advance(Duration::from_hours(25));
-    client.delete_table().table_name("orders").send().await.unwrap();
-    raw.plane.advance(Duration::from_mins(15));
-    client.describe_table().table_name("orders").send().await.unwrap_err();
-    let filter = json!({ "ResourceIds": ["table/orders"] });
-    let (_, targets) = raw.scaling("DescribeScalableTargets", filter.clone()).await;
-    assert_eq!(targets["ScalableTargets"][0]["MinCapacity"], 8);
-    assert_eq!(raw.scaling("DeregisterScalableTarget", writes()).await.0, 200);
-    let (_, targets) = raw.scaling("DescribeScalableTargets", filter).await;
-    assert_eq!(targets["ScalableTargets"], json!([]));
-    let (_, policies) = raw.scaling("DescribeScalingPolicies", json!({})).await;
-    assert_eq!(policies["ScalingPolicies"], json!([]));
-}
-
-#[tokio::test]
-async fn a_key_is_found_by_whatever_names_it() {
-    let raw = Raw::start().await;
-    let arn = raw.plane.add_key("orders", KeyState::Enabled);
-    let id = arn.rsplit('/').next().unwrap();
-    let alias_arn = "arn:aws:kms:eu-west-1:111122223333:alias/orders";
-    for named in [arn.as_str(), id, "alias/orders", alias_arn] {
-        let (status, key) = raw.call("TrentService.DescribeKey", json!({ "KeyId": named })).await;
-        assert_eq!((status, &key["KeyMetadata"]["Arn"]), (200, &json!(arn)), "{named}");
-    }
-    let (status, error) = raw.call("TrentService.DescribeKey", json!({ "KeyId": "x" })).await;
-    assert_eq!((status, &error["__type"]), (400, &json!("NotFoundException")));
-    let (status, error) = raw.call("Nothing.Known", json!({})).await;
-    assert_eq!((status, &error["__type"]), (400, &json!("UnknownOperationException")));
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_index_change_leaves_the_table_active() {
-    let (_plane, client) = provisioned().await;
-    let change = update(&client).global_secondary_index_updates(index_units("by_a", 12, 12));
-    change.send().await.unwrap();
-    let described = describe(&client, "orders").await;
-    assert_eq!(described.table_status, Some(TableStatus::Active));
-    let index = &described.global_secondary_indexes()[0];
-    assert_eq!(index.index_status, Some(aws_sdk_dynamodb::types::IndexStatus::Updating));
-    assert_eq!(index.provisioned_throughput.as_ref().unwrap().read_capacity_units, Some(10));
-    sleep(3).await;
-    let described = describe(&client, "orders").await;
-    let index = &described.global_secondary_indexes()[0];
-    assert_eq!(index.provisioned_throughput.as_ref().unwrap().read_capacity_units, Some(12));
-    assert_eq!(index.warm_throughput.as_ref().unwrap().read_units_per_second, Some(12));
 }

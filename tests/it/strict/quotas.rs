@@ -15,7 +15,7 @@ use super::{
 
 /// A plane at half past ten in the evening, UTC, of the 9th of October 2026.
 async fn evening() -> (ControlPlane, Client) {
-    let date = UNIX_EPOCH + Duration::from_secs(1_791_585_000);
+    let date = UNIX_EPOCH + Duration::from_hours(20_735 * 24 + 22) + Duration::from_mins(30);
     let plane = ControlPlane::builder().starts_at(date).build();
     let client = once(&plane);
     client
