@@ -9,9 +9,10 @@ use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
+use tablewright::autoscaling::Scaler;
 use tablewright::dynamo::Dynamo;
 use tablewright::kms::Kms;
-use tablewright::services::Services;
+use tablewright::services::{Regions, Services};
 
 use crate::cloudformation::FakeStacks;
 
@@ -114,15 +115,26 @@ impl Engine {
 
     /// All services at this address; an engine answers what it knows.
     pub(crate) fn services(&self, stacks: &FakeStacks) -> Services {
+        let scaler = aws_sdk_applicationautoscaling::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(&self.url)
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(self.credentials());
         let kms = aws_sdk_kms::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(&self.url)
             .region(Region::new("eu-west-1"))
             .credentials_provider(self.credentials());
+        let engine = self.clone();
         Services {
             dynamo: Dynamo::new(self.client()),
+            scaler: Scaler::new(aws_sdk_applicationautoscaling::Client::from_conf(scaler.build())),
             kms: Kms::new(aws_sdk_kms::Client::from_conf(kms.build())),
             stacks: Arc::new(stacks.clone()),
+            regions: Regions::new(move |region| {
+                let config = engine.config().region(Region::new(region.to_owned()));
+                Client::from_conf(config.build())
+            }),
         }
     }
 
