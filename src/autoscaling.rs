@@ -68,12 +68,12 @@ impl Scaler {
             if !policies.contains_key(id) {
                 policies.insert(id.to_owned(), self.policies(table, id).await?);
             }
-            let tracking =
+            let mut own =
                 policies[id].iter().filter(|policy| policy.scalable_dimension() == scaled);
             let range = Range {
                 min: unsigned(target.min_capacity()),
                 max: unsigned(target.max_capacity()),
-                tracking: tracking.filter_map(|policy| tracking_of(policy, dimension)).next(),
+                tracking: own.find_map(|policy| tracking_of(policy, dimension)),
             };
             let of = match index {
                 None => &mut scaling.table,

@@ -26,10 +26,10 @@ pub(super) struct Indexes {
     pub(super) local: BTreeMap<String, Index>,
     /// Contributor insights of global indexes.
     pub(super) insights: BTreeMap<String, Insights>,
-    /// Global indexes that are not waited for.
-    pub(super) detached: BTreeSet<String>,
     /// Auto scaling of global indexes.
     pub(super) scaling: BTreeMap<String, AutoScaling>,
+    /// Global indexes that are not waited for.
+    pub(super) detached: BTreeSet<String>,
 }
 
 /// Reads the indexes of a table with this key and these figures.

@@ -70,6 +70,7 @@ impl Engine {
     }
 
     /// Whether this engine has neither tags nor a `TableId`, so that a test of them has to be left out.
+    #[expect(clippy::print_stdout, reason = "a test that is left out says so")]
     pub(crate) fn lacks_identity(&self) -> bool {
         if self.is_dynamodb_local() {
             println!("left out: DynamoDB Local has no tags and no TableId");

@@ -319,7 +319,7 @@ pub(crate) fn any_table() -> impl Strategy<Value = Table> {
     let stream = prop_oneof![Just(Stream::Off), Just(Stream::KeysOnly), Just(Stream::NewImage)];
     let ttl = prop_oneof![Just(TimeToLive::Off), "[ab]".prop_map(TimeToLive::On)];
     any::<bool>().prop_flat_map(move |provisioned| {
-        let indexed = (index(provisioned), auto_scaling(provisioned));
+        let scaled_index = (index(provisioned), auto_scaling(provisioned));
         let features = (
             prop::option::of(stream.clone()),
             any_class(),
@@ -327,7 +327,7 @@ pub(crate) fn any_table() -> impl Strategy<Value = Table> {
             warm(),
             auto_scaling(provisioned),
         );
-        let indexes = prop::collection::vec(indexed, 0..5);
+        let indexes = prop::collection::vec(scaled_index, 0..5);
         (capacity(provisioned), indexes, features, settings(), any_replicas()).prop_map(
             |(capacity, indexes, features, settings, replicas)| {
                 put_together(capacity, indexes, features, settings, replicas)
