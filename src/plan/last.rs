@@ -16,9 +16,9 @@ pub fn retire(declared: &Table, last: Option<&Table>) -> Table {
     let Some(last) = last else { return want };
     let had_stream = last.stream.is_some_and(|stream| stream != Stream::Off);
     let is_replicated = declared.replicas.as_ref().is_some_and(|replicas| !replicas.is_empty());
-    // Replication reads the stream.
-    if want.stream.is_none() && had_stream && !is_replicated {
-        want.stream = Some(Stream::Off);
+    if want.stream.is_none() && had_stream {
+        // Replication reads the stream, and wants to see all of it.
+        want.stream = Some(if is_replicated { Stream::NewAndOldImages } else { Stream::Off });
     }
     if want.time_to_live.is_none() && matches!(last.time_to_live, Some(TimeToLive::On(_))) {
         want.time_to_live = Some(TimeToLive::Off);

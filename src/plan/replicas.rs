@@ -92,16 +92,25 @@ pub(super) fn removals(want: &Table, live: &Table) -> Vec<TableStep> {
 /// declares, just waits for them to go.
 pub(super) fn refused(want: &Table, live: &Table) -> Vec<String> {
     let name = &want.name;
-    let stream = want.stream.filter(|stream| {
-        let is_other = !matches!(stream, Stream::Off) && live.stream != Some(*stream);
-        is_other && readers(want, live) == Readers::Staying
-    });
-    let stream = stream.map(|stream| {
-        format!(
-            "table {name}: the stream cannot become {stream} while the table has replicas, which read it; leave \
-             StreamSpecification out, or remove the replicas first"
-        )
-    });
+    let stream = match (want.stream, live.stream) {
+        (Some(Stream::Off | Stream::NewAndOldImages), _) | (_, None) => None,
+        (Some(stream), Some(found)) => {
+            let is_read = stream != found && readers(want, live) == Readers::Staying;
+            is_read.then(|| {
+                format!(
+                    "table {name}: the stream cannot become {stream} while the table has replicas, which read it; leave \
+                     StreamSpecification out, or remove the replicas first"
+                )
+            })
+        }
+        (None, Some(Stream::Off | Stream::NewAndOldImages)) => None,
+        (None, Some(found)) => any_comes(want, live).then(|| {
+            format!(
+                "table {name}: replicas need a stream of NEW_AND_OLD_IMAGES, and its is {found}; declare \
+                 StreamSpecification with it"
+            )
+        }),
+    };
     let keys = both(want, live).map(|(wanted, present)| {
         wanted.iter().filter_map(|(region, replica)| {
             let (key, live) = (replica.key.as_ref()?, present.get(region)?.key.as_ref()?);

@@ -295,6 +295,11 @@ impl TableStep {
         }
     }
 
+    /// Whether the step changes figures of capacity, and nothing else.
+    pub(super) fn is_of_figures(&self) -> bool {
+        matches!(self, Self::Throughput { .. } | Self::Limits(_) | Self::IndexLimits(..))
+    }
+
     /// Whether the step makes, changes or removes a replica.
     pub(super) fn is_of_replicas(&self) -> bool {
         matches!(

@@ -345,9 +345,17 @@ impl Changes {
 
     /// Takes out all but what a rollback may take along; says what that leaves.
     fn hold_back(&mut self, name: &str) -> Option<String> {
-        let kept = self.steps.iter().chain(&self.removals).filter(|step| !step.is_cheap());
-        let kept: Vec<_> = kept.map(|step| step.line(name)).collect();
-        self.steps.retain(TableStep::is_cheap);
+        // Figures follow from a change of what they mean, and stay with it.
+        let figures_wait = self
+            .steps
+            .iter()
+            .any(|step| matches!(step, TableStep::Billing { .. } | TableStep::Unscale { .. }));
+        let goes_along =
+            |step: &TableStep| step.is_cheap() && !(figures_wait && step.is_of_figures());
+        let steps = std::mem::take(&mut self.steps);
+        let (along, kept): (Vec<_>, Vec<_>) = steps.into_iter().partition(goes_along);
+        self.steps = along;
+        let kept: Vec<_> = kept.iter().chain(&self.removals).map(|step| step.line(name)).collect();
         self.removals.clear();
         (!kept.is_empty()).then(|| {
             format!(

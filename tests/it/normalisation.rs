@@ -597,6 +597,26 @@ fn the_key_of_a_replica_and_the_stream_under_it_are_refused() {
 }
 
 #[test]
+fn replicas_want_to_see_all_of_the_stream_that_there_is() {
+    let partial = json!({ "StreamViewType": "KEYS_ONLY" });
+    let partial = with(table("orders"), "StreamSpecification", partial);
+    let one = replicated(json!([{ "Region": "us-east-1" }]));
+    assert_eq!(
+        from(&partial, &one),
+        [
+            "~ table orders: stream off",
+            "~ table orders: stream NEW_AND_OLD_IMAGES",
+            "+ table orders: replica in us-east-1",
+        ]
+    );
+    let foreign = by_hand(deployed(&table("orders")), |live| live.stream = Some(Stream::KeysOnly));
+    let refused = plan(&one, &foreign);
+    assert!(
+        refused[0].contains("replicas need a stream of NEW_AND_OLD_IMAGES, and its is KEYS_ONLY")
+    );
+}
+
+#[test]
 fn replicas_go_before_the_stream_that_they_read() {
     let stream = json!({ "StreamViewType": "NEW_AND_OLD_IMAGES" });
     let one = replicated(json!([{ "Region": "us-east-1" }]));
