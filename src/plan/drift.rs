@@ -72,8 +72,10 @@ pub(super) fn finds(step: &TableStep, live: &Table) -> Vec<String> {
         TableStep::Warm(_)
         | TableStep::IndexWarm(..)
         | TableStep::DeleteIndex(_)
-        | TableStep::DeleteReplica(_) => None,
-        TableStep::Create(_) | TableStep::Adopt | TableStep::Settle { .. } => None,
+        | TableStep::DeleteReplica(_)
+        | TableStep::Create(_)
+        | TableStep::Adopt
+        | TableStep::Settle { .. } => None,
     };
     one.into_iter().collect()
 }

@@ -93,7 +93,9 @@ pub(super) fn removals(want: &Table, live: &Table) -> Vec<TableStep> {
 pub(super) fn refused(want: &Table, live: &Table) -> Vec<String> {
     let name = &want.name;
     let stream = match (want.stream, live.stream) {
-        (Some(Stream::Off | Stream::NewAndOldImages), _) | (_, None) => None,
+        (Some(Stream::Off | Stream::NewAndOldImages), _)
+        | (None, Some(Stream::Off | Stream::NewAndOldImages))
+        | (_, None) => None,
         (Some(stream), Some(found)) => {
             let is_read = stream != found && readers(want, live) == Readers::Staying;
             is_read.then(|| {
@@ -103,7 +105,6 @@ pub(super) fn refused(want: &Table, live: &Table) -> Vec<String> {
                 )
             })
         }
-        (None, Some(Stream::Off | Stream::NewAndOldImages)) => None,
         (None, Some(found)) => any_comes(want, live).then(|| {
             format!(
                 "table {name}: replicas need a stream of NEW_AND_OLD_IMAGES, and its is {found}; declare \

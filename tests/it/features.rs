@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::TableDescription;
 use serde_json::{Value, json};
+use tablewright::schema::AutoScaling;
 use tablewright::services::Regions;
 use tablewright::testing::{ControlPlane, KeyState, Outcome, Stack};
 
@@ -277,5 +278,34 @@ async fn a_provisioned_table_gets_its_auto_scaling_before_its_replica() {
     let range = json!({ "MinCapacity": 5, "MaxCapacity": 100, "TargetValue": 70 });
     let orders = scaled(provisioned(5), &json!({ "Write": range }));
     strict.deploy(&with(orders, "Replicas", json!([{ "Region": "us-east-1" }]))).await;
+    assert_eq!(strict.describe().await.replicas().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_goes_takes_its_replicas_and_its_scaling_along() {
+    let mut strict = Strict::new();
+    let range = json!({ "MinCapacity": 5, "MaxCapacity": 100, "TargetValue": 70 });
+    let orders = scaled(provisioned(5), &json!({ "Write": range }));
+    let orders = with(orders, "Replicas", json!([{ "Region": "us-east-1" }]));
+    strict.deploy(&with(orders, "RemovalPolicy", json!("delete"))).await;
+    let deleted = strict.stack.destroy().await.unwrap();
+    assert!(deleted.is_success(), "{}", deleted.reason());
+    let client = strict.plane.client();
+    let found = client.describe_table().table_name("orders").send().await;
+    assert!(found.unwrap_err().into_service_error().is_resource_not_found_exception());
+    let scaling = strict.plane.services().scaler.of_table("orders", ["by_a"]).await.unwrap();
+    assert_eq!(scaling.table, AutoScaling::OFF);
+    assert_eq!(scaling.indexes["by_a"], AutoScaling::OFF);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_with_a_replica_of_somebody_else_stays() {
+    let mut strict = Strict::new();
+    strict.deploy(&with(table("orders"), "RemovalPolicy", json!("delete"))).await;
+    let services = strict.plane.services();
+    services.dynamo.create_replica("orders", "us-east-1", None, None).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let deleted = strict.stack.destroy().await.unwrap();
+    assert!(deleted.reason().contains("stays: it has replicas that were not declared here"));
     assert_eq!(strict.describe().await.replicas().len(), 1);
 }
