@@ -71,6 +71,7 @@ fn observed(deployed: &Desired) -> Observed {
             stream_arn: None,
             status: Status::Active,
             unsettled: Vec::new(),
+            is_strongly_replicated: false,
             phases: BTreeMap::new(),
         };
         let tags = BTreeMap::from([(OWNER_TAG.to_owned(), SCOPE.to_owned())]);

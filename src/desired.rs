@@ -3,6 +3,7 @@
 mod capacity;
 mod indexes;
 mod reader;
+mod replicas;
 mod settings;
 mod table;
 

@@ -45,6 +45,18 @@ impl Dynamo {
         &self.client
     }
 
+    /// The same with a client of another region; what it sends is counted together.
+    #[must_use]
+    pub fn elsewhere(&self, client: Client) -> Self {
+        Self { client, sent: Arc::clone(&self.sent) }
+    }
+
+    /// The region that it speaks to.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        self.client.config().region().map(AsRef::as_ref)
+    }
+
     /// How many requests were sent so far, the SDK's own retries not counted.
     #[must_use]
     pub fn requests_sent(&self) -> u64 {

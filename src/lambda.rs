@@ -3,20 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use crate::answer::Sender;
+use crate::autoscaling::Scaler;
 use crate::deadline::Deadline;
 use crate::dynamo::Dynamo;
 use crate::handler::{Handler, Invocation};
 use crate::kms::Kms;
 use crate::migrator::{BuildError, Migrator};
 use crate::request::AllowedHosts;
-use crate::services::Services;
+use crate::services::{Regions, Services};
 use crate::stacks::CloudFormation;
 use crate::{clock, logging};
 
@@ -63,8 +64,14 @@ async fn services() -> Result<Services, reqwest::Error> {
     let endpoint = std::env::var("AWS_ENDPOINT_URL_CLOUDFORMATION").ok();
     Ok(Services {
         dynamo: Dynamo::new(aws_sdk_dynamodb::Client::new(&config)),
+        scaler: Scaler::new(aws_sdk_applicationautoscaling::Client::new(&config)),
         kms: Kms::new(aws_sdk_kms::Client::new(&config)),
         stacks: Arc::new(CloudFormation::new(&config, endpoint)?),
+        regions: Regions::new(move |region| {
+            let config = aws_sdk_dynamodb::config::Builder::from(&config);
+            let config = config.region(Region::new(region.to_owned())).build();
+            aws_sdk_dynamodb::Client::from_conf(config)
+        }),
     })
 }
 

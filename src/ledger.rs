@@ -19,7 +19,8 @@ use crate::clock;
 use crate::deadline::Deadline;
 use crate::dynamo::{self, Class, Dynamo, ItemWrite, Status, WireItem, Written, patiently};
 use crate::schema::{
-    AttributeType, Capacity, KeyElement, KeyRole, KeySchema, Limits, Recovery, Settings, Table,
+    AttributeType, AutoScaling, Capacity, KeyElement, KeyRole, KeySchema, Limits, Recovery,
+    Settings, Table,
 };
 
 /// The ledger of one scope; cheap to clone.
@@ -315,8 +316,11 @@ fn shape(name: &str) -> Table {
         stream: None,
         encryption: None,
         warm: None,
+        scaling: AutoScaling::default(),
+        index_scaling: BTreeMap::new(),
         class: None,
         time_to_live: None,
         settings: Settings { deletion_protection: Some(true), ..Settings::default() },
+        replicas: None,
     }
 }

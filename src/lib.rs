@@ -42,6 +42,7 @@ pub mod plan;
 pub mod rollback;
 pub mod schema;
 
+pub mod autoscaling;
 mod backfill;
 pub mod dynamo;
 pub mod kms;

@@ -1,21 +1,24 @@
 //! Stage two, the observed side: what DynamoDB and the ledger report. Reads only.
 
+mod table;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
 
+pub(crate) use self::table::tags;
+pub use self::table::{LiveTable, table};
 pub use self::wanted::{Feature, Wanted};
 use crate::desired::{Baseline, Desired, RemovalPolicy};
-use crate::dynamo::{self, Class, Description, Dynamo, Status, patiently};
+use crate::dynamo::{self, Class, patiently};
 use crate::kms::{FoundKey, Kms};
 use crate::ledger::rows::TableRow;
 use crate::ledger::state::State;
 use crate::ledger::{Ledger, Snapshot};
 use crate::migration::Spec;
 use crate::plan;
-use crate::schema::{Encryption, Settings, Table};
+use crate::schema::Encryption;
 use crate::services::Services;
 
 /// What the keys of our own tags begin with.
@@ -35,33 +38,14 @@ const CONCURRENCY: usize = 8;
 pub struct Observed {
     /// Live tables by name: those that are declared, those that migrations name, and those that are to go.
     pub tables: BTreeMap<String, LiveTable>,
+    /// The region that the tables are in.
+    pub region: Option<String>,
     /// Encryption keys that are declared by another name than their ARN, by that name.
     pub keys: BTreeMap<String, FoundKey>,
     /// Tables that are to go and that the role may not look at: rights can leave with the declaration.
     pub unreadable: BTreeSet<String>,
     /// The ledger.
     pub ledger: Snapshot,
-}
-
-/// A table as it is.
-#[derive(Debug, Clone)]
-pub struct LiveTable {
-    /// What `DescribeTable` says, with the features that were asked for filled in.
-    pub description: Description,
-    /// All its tags.
-    pub tags: BTreeMap<String, String>,
-    /// Whether a scan finds nothing; `None` where nobody looked.
-    pub empty: Option<bool>,
-    /// Features that the engine does not implement.
-    pub unsupported: BTreeSet<Feature>,
-}
-
-impl LiveTable {
-    /// The table in the model's form.
-    #[must_use]
-    pub fn table(&self) -> &Table {
-        &self.description.table
-    }
 }
 
 /// Observes the ledger, the declared tables, those that migrations name, and those that are to go.
@@ -103,8 +87,13 @@ pub async fn observe(
             Err(error) => return Err(error),
         }
     }
-    let keys = keys(&services.kms, desired).await?;
-    Ok(Observed { tables, keys, unreadable, ledger: snapshot })
+    Ok(Observed {
+        tables,
+        region: services.dynamo.region().map(str::to_owned),
+        keys: keys(&services.kms, desired).await?,
+        unreadable,
+        ledger: snapshot,
+    })
 }
 
 /// Whether a table is not declared any more and its policy, or an earlier deploy, would have it deleted.
@@ -136,126 +125,4 @@ fn decides_by_data(snapshot: &Snapshot, desired: &Desired, specs: &[Spec]) -> bo
 pub fn has_history(snapshot: &Snapshot) -> bool {
     let committed = snapshot.meta.as_ref().is_some_and(|meta| meta.committed.is_some());
     committed || snapshot.migrations.values().any(|row| row.state != State::Baseline)
-}
-
-/// Observes one table; `None` where there is none.
-///
-/// # Errors
-/// What DynamoDB refuses.
-pub async fn table(
-    services: &Services,
-    name: &str,
-    wanted: &Wanted,
-) -> Result<Option<LiveTable>, dynamo::Error> {
-    let dynamo = &services.dynamo;
-    let Some(description) = patiently(|| dynamo.describe_table(name)).await? else {
-        return Ok(None);
-    };
-    let is_there = description.status == Status::Active;
-    let description = description.detached(&wanted.detached);
-    let mut live =
-        LiveTable { description, tags: BTreeMap::new(), empty: None, unsupported: BTreeSet::new() };
-    if !is_there {
-        return Ok(Some(live));
-    }
-    if wanted.time_to_live {
-        let ttl = patiently(|| dynamo.time_to_live(name)).await;
-        live.description.table.time_to_live = live.supported(Feature::TimeToLive, ttl)?;
-    }
-    live.description.table.settings = live.settings(dynamo, name, wanted).await?;
-    live.tags = live.table().settings.tags.clone().unwrap_or_default();
-    if wanted.emptiness {
-        live.empty = match patiently(|| dynamo.is_empty(name)).await {
-            Ok(empty) => Some(empty),
-            // Still being made.
-            Err(error) if matches!(error.class, Class::Busy | Class::Missing) => None,
-            Err(error) => return Err(error),
-        };
-    }
-    Ok(Some(live))
-}
-
-/// All tags of a table; `None` where the engine keeps none.
-///
-/// # Errors
-/// What DynamoDB refuses.
-pub(crate) async fn tags(
-    dynamo: &Dynamo,
-    name: &str,
-    arn: &str,
-) -> Result<Option<BTreeMap<String, String>>, dynamo::Error> {
-    match patiently(|| dynamo.tags(name, arn)).await {
-        Ok(tags) => Ok(Some(tags)),
-        Err(error) if error.class == Class::Unsupported => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-impl LiveTable {
-    /// The settings of the table, as far as they are asked for; what is going on with them is noted.
-    async fn settings(
-        &mut self,
-        dynamo: &Dynamo,
-        name: &str,
-        wanted: &Wanted,
-    ) -> Result<Settings, dynamo::Error> {
-        let arn = self.description.arn.clone();
-        let mut settings = self.table().settings.clone();
-        let asks = |feature| wanted.settings.contains(&feature);
-        if asks(Feature::Tags) {
-            let tags = patiently(|| dynamo.tags(name, &arn)).await;
-            // Without them the table has none that we know of.
-            settings.tags = Some(self.supported(Feature::Tags, tags)?.unwrap_or_default());
-        }
-        if asks(Feature::Recovery) {
-            let recovery = patiently(|| dynamo.recovery(name)).await;
-            settings.recovery = self.supported(Feature::Recovery, recovery)?;
-        }
-        if asks(Feature::Destination) {
-            let destination = patiently(|| dynamo.destination(name)).await;
-            let destination = self.supported(Feature::Destination, destination)?;
-            settings.destination = self.note_passing(destination);
-        }
-        if asks(Feature::Insights) {
-            let insights = patiently(|| dynamo.insights(name, None)).await;
-            let insights = self.supported(Feature::Insights, insights)?;
-            settings.insights = self.note_passing(insights);
-        }
-        for index in &wanted.index_insights {
-            let insights = patiently(|| dynamo.insights(name, Some(index))).await;
-            let insights = self.supported(Feature::Insights, insights)?;
-            let insights = self.note_passing(insights);
-            settings.index_insights.extend(insights.map(|insights| (index.clone(), insights)));
-        }
-        if asks(Feature::Policy) {
-            let policy = patiently(|| dynamo.policy(name, &arn)).await;
-            settings.policy = self.supported(Feature::Policy, policy)?;
-        }
-        Ok(settings)
-    }
-
-    /// Takes the report of a feature, or notes that the engine does not have it.
-    fn supported<T>(
-        &mut self,
-        feature: Feature,
-        report: Result<T, dynamo::Error>,
-    ) -> Result<Option<T>, dynamo::Error> {
-        match report {
-            Ok(report) => Ok(Some(report)),
-            Err(error) if error.class == Class::Unsupported => {
-                self.unsupported.insert(feature);
-                Ok(None)
-            }
-            // While a table is being made its features are not there yet.
-            Err(error) if matches!(error.class, Class::Busy | Class::Missing) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Splits a report into what is there and what is still going on.
-    fn note_passing<T>(&mut self, report: Option<(T, Option<String>)>) -> Option<T> {
-        let (report, passing) = report?;
-        self.description.unsettled.extend(passing);
-        Some(report)
-    }
 }

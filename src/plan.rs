@@ -10,6 +10,8 @@ mod keys;
 mod last;
 mod leaving;
 mod migrations;
+mod replicas;
+mod scaling;
 mod settings;
 mod steps;
 mod tables;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::backfill::Direction;
 use crate::deadline::Deadline;
-use crate::dynamo::{Dynamo, patiently};
+use crate::dynamo::patiently;
 use crate::execute::{Run, context, delete_and_wait, forget, gone, perform};
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{MigrationRow, Origin, TableRow};
@@ -12,6 +12,7 @@ use crate::ledger::state::{Event, State};
 use crate::ledger::{Detail, Lease};
 use crate::migrator::compare_ids;
 use crate::observe::{self, CREATED_BY_TAG};
+use crate::services::Services;
 
 /// What was taken back and what was not.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -76,7 +77,7 @@ pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrup
             report.left.push(format!("table {}: a migration in it could not be undone", row.name));
             continue;
         }
-        match take_back_table(&run.services.dynamo, &run.lease, row, deadline).await {
+        match take_back_table(&run.services, &run.lease, row, deadline).await {
             Ok(Fate::Gone) => report.undone.push(format!("table {}", row.name)),
             Ok(Fate::InUse) => {
                 report.left.push(format!("table {}: it holds items already", row.name));
@@ -128,13 +129,13 @@ async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<(), I
 
 /// Deletes a table that the run of its row made, if it is still empty, and forgets it.
 async fn take_back_table(
-    dynamo: &Dynamo,
+    services: &Services,
     lease: &Lease,
     row: &TableRow,
     deadline: Deadline,
 ) -> Result<Fate, Interrupt> {
     lease.confirm().await?;
-    let fate = delete_if_empty(dynamo, row, deadline).await?;
+    let fate = delete_if_empty(services, row, deadline).await?;
     if fate != Fate::InUse {
         lease.write(vec![gone(row)?]).await?;
     }
@@ -146,7 +147,7 @@ async fn take_back_table(
 /// # Errors
 /// What DynamoDB refuses, and loss of the lease.
 pub(crate) async fn take_back_uncommitted(
-    dynamo: &Dynamo,
+    services: &Services,
     lease: &Lease,
     deadline: Deadline,
 ) -> Result<Vec<String>, Interrupt> {
@@ -155,7 +156,7 @@ pub(crate) async fn take_back_uncommitted(
         if row.origin != Origin::Created {
             continue;
         }
-        outcomes.push(match take_back_table(dynamo, lease, row, deadline).await? {
+        outcomes.push(match take_back_table(services, lease, row, deadline).await? {
             Fate::Gone => format!("table {} deleted, it was empty", row.name),
             Fate::InUse => format!("table {} stays, it holds items", row.name),
             Fate::NotOurs => format!("table {} stays, it is not ours", row.name),
@@ -171,7 +172,7 @@ pub(crate) async fn take_back_late_table(run: &Run, row: &TableRow, deadline: De
     if snapshot.tables.get(name).is_some_and(|known| known.table_id == row.table_id) {
         return;
     }
-    match delete_if_empty(&run.services.dynamo, row, deadline).await {
+    match delete_if_empty(&run.services, row, deadline).await {
         Ok(Fate::Gone) => tracing::warn!(table = name, "made too late, taken back"),
         Ok(_) => tracing::error!(table = name, "made too late, and in use: it stays"),
         Err(error) => {
@@ -194,11 +195,11 @@ enum Fate {
 /// Deletes a table that says that the run of its row made it, if it is still empty. On an engine without tags, the row
 /// has to do.
 async fn delete_if_empty(
-    dynamo: &Dynamo,
+    services: &Services,
     row: &TableRow,
     deadline: Deadline,
 ) -> Result<Fate, Interrupt> {
-    let name = &row.name;
+    let (dynamo, name) = (&services.dynamo, &row.name);
     let Some(found) = patiently(|| dynamo.describe_table(name)).await? else {
         return Ok(Fate::Gone);
     };
@@ -215,6 +216,6 @@ async fn delete_if_empty(
     if found.table.settings.deletion_protection == Some(true) {
         patiently(|| dynamo.set_deletion_protection(name, false)).await?;
     }
-    delete_and_wait(dynamo, name, found.id.as_deref(), deadline).await?;
+    delete_and_wait(services, name, found.id.as_deref(), deadline).await?;
     Ok(Fate::Gone)
 }

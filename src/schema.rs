@@ -9,6 +9,8 @@ mod features;
 mod index;
 mod keys;
 mod policy;
+mod replica;
+mod scaling;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +22,8 @@ pub use self::features::{Encryption, Stream, TableClass, TimeToLive, is_key_arn}
 pub use self::index::{Index, Projection};
 pub use self::keys::{AttributeType, KeyElement, KeyRole, KeySchema};
 pub use self::policy::{Document, Policy};
+pub use self::replica::Replica;
+pub use self::scaling::{AutoScaling, Dimension, Range, Scaling, Tracking, Utilisation};
 pub use self::settings::{
     Destination, Insights, InsightsMode, Precision, Recovery, Settings, Tags,
 };
@@ -42,6 +46,12 @@ pub struct Table {
     /// Warm throughput.
     #[serde(default)]
     pub warm: Option<Warm>,
+    /// Auto scaling of its throughput.
+    #[serde(default)]
+    pub scaling: AutoScaling,
+    /// Auto scaling of the throughput of its global indexes, by name; an index that is not here is unmanaged or unknown.
+    #[serde(default)]
+    pub index_scaling: BTreeMap<String, AutoScaling>,
     /// Change stream.
     pub stream: Option<Stream>,
     /// Encryption at rest.
@@ -50,9 +60,11 @@ pub struct Table {
     pub class: Option<TableClass>,
     /// Expiry of items.
     pub time_to_live: Option<TimeToLive>,
-    /// What it has in each region for itself.
+    /// What it has in its own region for itself.
     #[serde(flatten)]
     pub settings: Settings,
+    /// Replicas by region; they share everything else.
+    pub replicas: Option<BTreeMap<String, Replica>>,
 }
 
 impl Table {
@@ -71,6 +83,16 @@ impl Table {
         let used: BTreeSet<String> = self.key_attributes().map(str::to_owned).collect();
         self.attributes.retain(|name, _| used.contains(name));
         self
+    }
+
+    /// Auto scaling of the table, or of one of its indexes.
+    #[must_use]
+    pub fn scaling_of(&self, index: Option<&str>, dimension: Dimension) -> Option<&Scaling> {
+        let scaling = match index {
+            None => Some(&self.scaling),
+            Some(index) => self.index_scaling.get(index),
+        };
+        scaling?.of(dimension)
     }
 
     /// Names of all attributes that a key of the table or of one of its indexes uses.

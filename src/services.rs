@@ -1,7 +1,11 @@
 //! The clients of the AWS services that a run uses; whoever makes them decides where requests go.
 
+use std::fmt;
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::Client;
+
+use crate::autoscaling::Scaler;
 use crate::dynamo::Dynamo;
 use crate::kms::Kms;
 use crate::stacks::Stacks;
@@ -11,8 +15,38 @@ use crate::stacks::Stacks;
 pub struct Services {
     /// DynamoDB.
     pub dynamo: Dynamo,
+    /// Auto scaling.
+    pub scaler: Scaler,
     /// Keys.
     pub kms: Kms,
     /// CloudFormation, as far as it is asked what a stack is going through.
     pub stacks: Arc<dyn Stacks>,
+    /// DynamoDB of other regions, where replicas are.
+    pub regions: Regions,
+}
+
+impl Services {
+    /// DynamoDB in another region.
+    #[must_use]
+    pub fn dynamo_in(&self, region: &str) -> Dynamo {
+        self.dynamo.elsewhere((self.regions.0)(region))
+    }
+}
+
+/// Makes clients of DynamoDB in other regions, by their names.
+#[derive(Clone)]
+pub struct Regions(Arc<dyn Fn(&str) -> Client + Send + Sync>);
+
+impl Regions {
+    /// Takes what makes a client for a region.
+    #[must_use]
+    pub fn new(client: impl Fn(&str) -> Client + Send + Sync + 'static) -> Self {
+        Self(Arc::new(client))
+    }
+}
+
+impl fmt::Debug for Regions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Regions")
+    }
 }

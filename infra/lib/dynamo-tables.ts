@@ -1,9 +1,11 @@
 // The construct: a set of DynamoDB tables and their data migrations as one resource of a stack.
-import { ArnFormat, CfnResource, CustomResource, Duration, FileSystem, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { CfnResource, CustomResource, Duration, FileSystem, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+
+import { rightsTo } from './rights';
 
 /** The properties of an `AWS::DynamoDB::Table` in CloudFormation's own spelling, so that a template's table can be pasted. */
 export interface TableDeclaration {
@@ -79,7 +81,7 @@ export class DynamoDBTables extends Construct {
         MaxTableDeletes: props.maxTableDeletes,
       },
     });
-    const permissions = this.permit([...tableNames(props), ledgerTable]);
+    const permissions = this.permit(props.tables, [...(props.otherTables ?? []), ledgerTable]);
     // A stack that is deleted, or rolled back, must not take the function's rights before its last request.
     this.resource.node.addDependency(this.function, permissions);
   }
@@ -110,30 +112,10 @@ export class DynamoDBTables extends Construct {
     return new logs.LogGroup(this, 'Logs', { retention, removalPolicy: RemovalPolicy.RETAIN });
   }
 
-  private permit(names: string[]): iam.Policy {
+  private permit(tables: TableDeclaration[], others: string[]): iam.Policy {
     return new iam.Policy(this, 'Permissions', {
       roles: [this.function.role!],
-      statements: [
-        new iam.PolicyStatement({
-          actions: [...CONTROL_ACTIONS, ...DATA_ACTIONS],
-          resources: names.flatMap((name) => [this.arnOf(name), `${this.arnOf(name)}/*`]),
-        }),
-        // A table that has left `tables` is known by the tag of its owner alone, and is still to be deleted.
-        new iam.PolicyStatement({
-          actions: REMOVAL_ACTIONS,
-          resources: [this.arnOf('*')],
-          conditions: { StringEquals: { [`aws:ResourceTag/${OWNER_TAG}`]: this.owner() } },
-        }),
-        // Backups do not carry the tags of their table.
-        new iam.PolicyStatement({
-          actions: ['dynamodb:DescribeBackup'],
-          resources: [this.arnOf('*/backup/*')],
-        }),
-        new iam.PolicyStatement({
-          actions: ['cloudformation:DescribeStacks'],
-          resources: [Stack.of(this).stackId],
-        }),
-      ],
+      statements: rightsTo(Stack.of(this), { tables, others, owner: this.owner() }),
     });
   }
 
@@ -142,63 +124,4 @@ export class DynamoDBTables extends Construct {
     const stackUuid = Fn.select(2, Fn.split('/', Stack.of(this).stackId));
     return `${stackUuid}/${(this.resource.node.defaultChild as CfnResource).logicalId}`;
   }
-
-  private arnOf(tableName: string): string {
-    return Stack.of(this).formatArn({
-      service: 'dynamodb',
-      resource: 'table',
-      resourceName: tableName,
-      arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
-    });
-  }
-}
-
-const OWNER_TAG = 'tablewright:owner';
-
-const CONTROL_ACTIONS = [
-  'CreateBackup',
-  'CreateTable',
-  'DeleteResourcePolicy',
-  'DeleteTable',
-  'DescribeContinuousBackups',
-  'DescribeContributorInsights',
-  'DescribeKinesisStreamingDestination',
-  'DescribeTable',
-  'DescribeTimeToLive',
-  'DisableKinesisStreamingDestination',
-  'EnableKinesisStreamingDestination',
-  'GetResourcePolicy',
-  'ListTagsOfResource',
-  'PutResourcePolicy',
-  'TagResource',
-  'UntagResource',
-  'UpdateContinuousBackups',
-  'UpdateContributorInsights',
-  'UpdateKinesisStreamingDestination',
-  'UpdateTable',
-  'UpdateTimeToLive',
-].map((action) => `dynamodb:${action}`);
-
-const REMOVAL_ACTIONS = ['CreateBackup', 'DeleteTable', 'DescribeTable', 'ListTagsOfResource'].map(
-  (action) => `dynamodb:${action}`,
-);
-
-const DATA_ACTIONS = [
-  'BatchGetItem',
-  'BatchWriteItem',
-  'ConditionCheckItem',
-  'DeleteItem',
-  'GetItem',
-  'PartiQLDelete',
-  'PartiQLInsert',
-  'PartiQLSelect',
-  'PartiQLUpdate',
-  'PutItem',
-  'Query',
-  'Scan',
-  'UpdateItem',
-].map((action) => `dynamodb:${action}`);
-
-function tableNames(props: DynamoDBTablesProps): string[] {
-  return [...props.tables.map((table) => table.TableName), ...(props.otherTables ?? [])];
 }

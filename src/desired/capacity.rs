@@ -1,7 +1,9 @@
 //! Billing mode and figures of a table or an index.
 
 use super::reader::{Node, Object};
-use crate::schema::{Capacity, Limits, Throughput, Warm};
+use crate::schema::{
+    AutoScaling, Capacity, Limits, Range, Scaling, Throughput, Tracking, Utilisation, Warm,
+};
 
 /// `BillingMode`; that of the table is that of its indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,4 +76,71 @@ pub(super) fn warm(fields: &Object<'_>) -> Option<Warm> {
         return None;
     }
     Some(warm)
+}
+
+/// Reads `AutoScaling`, a property of ours: in a template it is a resource of its own.
+pub(super) fn scaling(fields: &Object<'_>, billing: Billing) -> AutoScaling {
+    let Some(node) = fields.get("AutoScaling") else { return AutoScaling::default() };
+    if billing == Billing::OnDemand {
+        node.problem("cannot be given while the table is PAY_PER_REQUEST");
+    }
+    let Some(fields) = node.object(&["Read", "Write"]) else { return AutoScaling::default() };
+    let dimension =
+        |name: &str| fields.get(name).and_then(|node| range(&node)).map(Scaling::Between);
+    AutoScaling { read: dimension("Read"), write: dimension("Write") }
+}
+
+fn range(node: &Node<'_>) -> Option<Range> {
+    let fields = node.object(&[
+        "MinCapacity",
+        "MaxCapacity",
+        "TargetValue",
+        "ScaleInCooldown",
+        "ScaleOutCooldown",
+        "DisableScaleIn",
+    ])?;
+    let figure =
+        |node: Node<'_>, least| Some(u32::try_from(node.at_least(least)?).unwrap_or(u32::MAX));
+    let min = fields.required("MinCapacity").and_then(|node| figure(node, 1));
+    let max = fields.required("MaxCapacity").and_then(|node| figure(node, 1));
+    let target = fields.required("TargetValue").and_then(|node| utilisation(&node));
+    let cooldown = |name: &str| fields.get(name).and_then(|node| figure(node, 0));
+    let only_out = fields.get("DisableScaleIn").map_or(Some(false), |node| node.boolean());
+    let range = Range {
+        min: min?,
+        max: max?,
+        tracking: Some(Tracking {
+            policy: None,
+            target: target?,
+            scale_in_cooldown: cooldown("ScaleInCooldown"),
+            scale_out_cooldown: cooldown("ScaleOutCooldown"),
+            only_out: only_out?,
+        }),
+    };
+    if range.min > range.max {
+        fields.problem(
+            "MaxCapacity",
+            format!("is {} and below MinCapacity, {}", range.max, range.min),
+        );
+    }
+    Some(range)
+}
+
+/// Per cent with up to two decimals, within what DynamoDB allows ("Managing throughput capacity automatically with
+/// DynamoDB auto scaling").
+fn utilisation(node: &Node<'_>) -> Option<Utilisation> {
+    let percent = node.decimal()?;
+    let hundredths = (percent * 100.0).round();
+    if !(20.0..=90.0).contains(&percent) || (percent * 100.0 - hundredths).abs() > 1e-6 {
+        node.problem(format!(
+            "expected 20 to 90 per cent with up to two decimals, found {percent}"
+        ));
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is 2000 to 9000"
+    )]
+    Some(Utilisation(hundredths as u32))
 }

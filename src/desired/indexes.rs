@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::capacity::{Billing, capacity, warm};
+use super::capacity::{Billing, capacity, scaling, warm};
 use super::reader::{Node, Object};
 use super::settings::insights;
 use super::table::{key_schema, table_name};
-use crate::schema::{Capacity, Index, Insights, KeyRole, KeySchema, Projection};
+use crate::schema::{AutoScaling, Capacity, Index, Insights, KeyRole, KeySchema, Projection};
 
 /// Limits of the service, from "Quotas in Amazon DynamoDB".
 const GLOBAL_INDEXES_MAX: usize = 20;
@@ -26,6 +26,8 @@ pub(super) struct Indexes {
     pub(super) local: BTreeMap<String, Index>,
     /// Contributor insights of global indexes.
     pub(super) insights: BTreeMap<String, Insights>,
+    /// Auto scaling of global indexes.
+    pub(super) scaling: BTreeMap<String, AutoScaling>,
     /// Global indexes that are not waited for.
     pub(super) detached: BTreeSet<String>,
 }
@@ -37,10 +39,14 @@ pub(super) fn read(
     billing: Billing,
     table: Capacity,
 ) -> Indexes {
-    let (mut insights, mut detached) = (BTreeMap::new(), BTreeSet::new());
+    let (mut insights, mut scaling) = (BTreeMap::new(), BTreeMap::new());
+    let mut detached = BTreeSet::new();
     let global = list(fields, "GlobalSecondaryIndexes", GLOBAL_INDEXES_MAX, |node| {
-        let GlobalIndex { index, watched, is_detached } = global_index(node, billing)?;
+        let GlobalIndex { index, watched, scaled, is_detached } = global_index(node, billing)?;
         insights.extend(watched.map(|watched| (index.name.clone(), watched)));
+        if scaled != AutoScaling::default() {
+            scaling.insert(index.name.clone(), scaled);
+        }
         detached.extend(is_detached.then(|| index.name.clone()));
         Some(index)
     });
@@ -65,7 +71,7 @@ pub(super) fn read(
             ),
         );
     }
-    Indexes { global, local, insights, detached }
+    Indexes { global, local, insights, scaling, detached }
 }
 
 fn list(
@@ -92,6 +98,7 @@ fn list(
 struct GlobalIndex {
     index: Index,
     watched: Option<Insights>,
+    scaled: AutoScaling,
     is_detached: bool,
 }
 
@@ -104,6 +111,7 @@ fn global_index(node: &Node<'_>, billing: Billing) -> Option<GlobalIndex> {
         "ProvisionedThroughput",
         "OnDemandThroughput",
         "WarmThroughput",
+        "AutoScaling",
         "ContributorInsightsSpecification",
         "Completion",
     ];
@@ -114,12 +122,13 @@ fn global_index(node: &Node<'_>, billing: Billing) -> Option<GlobalIndex> {
     let capacity = capacity(&fields, billing);
     let warm = warm(&fields);
     let insights = insights(&fields);
+    let scaling = scaling(&fields, billing);
     let index =
         Index { name: name?, keys: keys?, projection: projection?, capacity: capacity?, warm };
     let is_detached = fields
         .get("Completion")
         .map_or(Some(false), |node| node.one_of(&[("wait", false), ("detach", true)]));
-    Some(GlobalIndex { index, watched: insights, is_detached: is_detached? })
+    Some(GlobalIndex { index, watched: insights, scaled: scaling, is_detached: is_detached? })
 }
 
 fn local_index(node: &Node<'_>, table_keys: &KeySchema, capacity: Capacity) -> Option<Index> {

@@ -127,6 +127,16 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// A number, native or as the string that CloudFormation makes of it.
+    pub(super) fn decimal(&self) -> Option<f64> {
+        let number = match self.value {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        number.filter(|number: &f64| number.is_finite()).or_else(|| self.expected("a number"))
+    }
+
     /// `true` or `false`, native or as text.
     pub(super) fn boolean(&self) -> Option<bool> {
         match self.value {

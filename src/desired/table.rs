@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::capacity::{billing, capacity, warm};
+use super::capacity::{billing, capacity, scaling, warm};
 use super::reader::{Node, Object};
-use super::{DeclaredTable, RemovalPolicy, indexes, settings};
+use super::{DeclaredTable, RemovalPolicy, indexes, replicas, settings};
 use crate::schema::{
     AttributeType, Encryption, KeyElement, KeyRole, KeySchema, Stream, Table, TableClass,
     TimeToLive,
 };
 
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 17] = [
     "TableName",
     "KeySchema",
     "AttributeDefinitions",
@@ -18,12 +18,14 @@ const KNOWN: [&str; 15] = [
     "ProvisionedThroughput",
     "OnDemandThroughput",
     "WarmThroughput",
+    "AutoScaling",
     "GlobalSecondaryIndexes",
     "LocalSecondaryIndexes",
     "StreamSpecification",
     "SSESpecification",
     "TableClass",
     "TimeToLiveSpecification",
+    "Replicas",
     "RemovalPolicy",
     "Adopt",
 ];
@@ -34,7 +36,7 @@ pub(super) const GIVE_LIMITS: &str =
     "belongs to AWS::DynamoDB::GlobalTable; give OnDemandThroughput";
 
 /// What is known and not managed, and what to do instead. A table that has it keeps it.
-const REFUSED: [(&str, &str); 8] = [
+const REFUSED: [(&str, &str); 7] = [
     (
         "ImportSourceSpecification",
         "an import is how a table begins and no part of what it is; import into a new table first, then declare it \
@@ -52,7 +54,6 @@ const REFUSED: [(&str, &str); 8] = [
     ("GlobalTableSettingsReplicationMode", "is not managed; leave it out"),
     ("WriteProvisionedThroughputSettings", GIVE_THROUGHPUT),
     ("WriteOnDemandThroughputSettings", GIVE_LIMITS),
-    ("Replicas", "is not managed by this version; leave it out"),
 ];
 
 pub(super) fn read(node: &Node<'_>) -> Option<DeclaredTable> {
@@ -83,7 +84,8 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeclaredTable> {
     let class = fields.get("TableClass").and_then(|node| table_class(&node));
     let time_to_live = fields.get("TimeToLiveSpecification").and_then(|node| time_to_live(&node));
     let (name, keys, types, capacity) = (name?, keys?, types?, figures?);
-    let indexes = indexes::read(&fields, &keys, billing?, capacity);
+    let billing = billing?;
+    let indexes = indexes::read(&fields, &keys, billing, capacity);
     let table = Table {
         name,
         keys,
@@ -92,13 +94,17 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeclaredTable> {
         local_indexes: indexes.local,
         capacity,
         warm,
+        scaling: scaling(&fields, billing),
+        index_scaling: indexes.scaling,
         stream,
         encryption,
         class,
         time_to_live,
         settings: crate::schema::Settings { index_insights: indexes.insights, ..settings },
+        replicas: replicas::read(&fields),
     };
     check_attributes(&fields, &table);
+    replicas::check(&fields, &table);
     Some(DeclaredTable {
         table: table.normalised(),
         removal: removal?,
@@ -201,7 +207,7 @@ fn encryption(node: &Node<'_>) -> Option<Encryption> {
     Some(if enabled { Encryption::Kms(key) } else { Encryption::AwsOwned })
 }
 
-fn table_class(node: &Node<'_>) -> Option<TableClass> {
+pub(super) fn table_class(node: &Node<'_>) -> Option<TableClass> {
     node.one_of(&[
         ("STANDARD", TableClass::Standard),
         ("STANDARD_INFREQUENT_ACCESS", TableClass::InfrequentAccess),

@@ -170,6 +170,38 @@ pub(super) fn encryption_request(encryption: &Encryption) -> sdk::SseSpecificati
     .build()
 }
 
+pub(super) fn create_replica_request(
+    region: &str,
+    key: Option<&str>,
+    class: Option<TableClass>,
+) -> sdk::ReplicationGroupUpdate {
+    let create = sdk::CreateReplicationGroupMemberAction::builder()
+        .region_name(region)
+        .set_kms_master_key_id(key.map(str::to_owned))
+        .set_table_class_override(class.map(class_request))
+        .build()
+        .expect(COMPLETE);
+    sdk::ReplicationGroupUpdate::builder().create(create).build()
+}
+
+pub(super) fn replica_class_request(
+    region: &str,
+    class: TableClass,
+) -> sdk::ReplicationGroupUpdate {
+    let update = sdk::UpdateReplicationGroupMemberAction::builder()
+        .region_name(region)
+        .table_class_override(class_request(class))
+        .build()
+        .expect(COMPLETE);
+    sdk::ReplicationGroupUpdate::builder().update(update).build()
+}
+
+pub(super) fn delete_replica_request(region: &str) -> sdk::ReplicationGroupUpdate {
+    let delete = sdk::DeleteReplicationGroupMemberAction::builder().region_name(region);
+    let delete = delete.build().expect(COMPLETE);
+    sdk::ReplicationGroupUpdate::builder().delete(delete).build()
+}
+
 pub(super) fn class_request(class: TableClass) -> sdk::TableClass {
     match class {
         TableClass::Standard => sdk::TableClass::Standard,

@@ -6,8 +6,8 @@ use std::fmt;
 use aws_sdk_dynamodb::types as sdk;
 
 use crate::schema::{
-    AttributeType, Capacity, Encryption, Index, KeyElement, KeyRole, KeySchema, Limits, Projection,
-    Settings, Stream, Table, TableClass, Throughput, Warm,
+    AttributeType, AutoScaling, Capacity, Encryption, Index, KeyElement, KeyRole, KeySchema,
+    Limits, Projection, Replica, Settings, Stream, Table, TableClass, Throughput, Warm,
 };
 
 /// What `DescribeTable` says about a table.
@@ -25,6 +25,8 @@ pub struct Description {
     pub status: Status,
     /// What is still going on, in words; empty when settled.
     pub unsettled: Vec<String>,
+    /// Whether its replicas are strongly consistent; then they are what they are.
+    pub is_strongly_replicated: bool,
     /// How far each global index is.
     pub phases: BTreeMap<String, IndexPhase>,
 }
@@ -44,6 +46,14 @@ impl Description {
             indexes.iter().map(|index| in_phase(index, IndexPhase::Filling)).collect();
         self.unsettled.retain(|what| !goes_on.contains(what));
         self
+    }
+
+    /// ARN of its replica in a region.
+    #[must_use]
+    pub fn arn_in(&self, region: &str) -> String {
+        let parts = self.arn.split(':').enumerate();
+        let parts: Vec<_> = parts.map(|(at, part)| if at == 3 { region } else { part }).collect();
+        parts.join(":")
     }
 }
 
@@ -128,11 +138,16 @@ pub(super) fn description(described: sdk::TableDescription) -> Description {
             deletion_protection: Some(described.deletion_protection_enabled.unwrap_or(false)),
             ..Settings::default()
         },
+        scaling: AutoScaling::default(),
+        index_scaling: BTreeMap::new(),
+        replicas: Some(replicas(&described)),
     };
     Description {
         table: table.normalised(),
         unsettled: unsettled(&described, &phases),
-        status: status(described.table_status.as_ref()),
+        status: status(&described),
+        is_strongly_replicated: described.multi_region_consistency
+            == Some(sdk::MultiRegionConsistency::Strong),
         id: described.table_id,
         arn: described.table_arn.unwrap_or_default(),
         stream_arn: described.latest_stream_arn,
@@ -140,15 +155,77 @@ pub(super) fn description(described: sdk::TableDescription) -> Description {
     }
 }
 
-fn status(status: Option<&sdk::TableStatus>) -> Status {
-    match status {
+fn status(described: &sdk::TableDescription) -> Status {
+    match &described.table_status {
         None
         | Some(
             sdk::TableStatus::Active | sdk::TableStatus::Creating | sdk::TableStatus::Updating,
-        ) => Status::Active,
-        Some(sdk::TableStatus::Deleting) => Status::Deleting,
-        Some(other) => Status::Broken(other.as_str().to_owned()),
+        ) => {}
+        Some(sdk::TableStatus::Deleting) => return Status::Deleting,
+        Some(other) => return Status::Broken(other.as_str().to_owned()),
     }
+    let broken = listed_replicas(described).find_map(|(region, replica)| match phase_of(replica) {
+        ReplicaPhase::Broken(status) => {
+            Some(format!("left with a replica in {region} that is {status}"))
+        }
+        ReplicaPhase::Active | ReplicaPhase::Passing(_) | ReplicaPhase::Going => None,
+    });
+    broken.map_or(Status::Active, Status::Broken)
+}
+
+/// How far a replica is.
+enum ReplicaPhase {
+    Active,
+    Passing(String),
+    Going,
+    /// In a state that waiting does not end.
+    Broken(String),
+}
+
+fn phase_of(replica: &sdk::ReplicaDescription) -> ReplicaPhase {
+    match &replica.replica_status {
+        None | Some(sdk::ReplicaStatus::Active) => ReplicaPhase::Active,
+        Some(sdk::ReplicaStatus::Deleting) => ReplicaPhase::Going,
+        Some(status @ (sdk::ReplicaStatus::Creating | sdk::ReplicaStatus::Updating)) => {
+            ReplicaPhase::Passing(status.as_str().to_owned())
+        }
+        Some(other) => ReplicaPhase::Broken(other.as_str().to_owned()),
+    }
+}
+
+/// The replicas in other regions; the table itself may be listed among them.
+fn listed_replicas(
+    described: &sdk::TableDescription,
+) -> impl Iterator<Item = (&str, &sdk::ReplicaDescription)> {
+    let own = described.table_arn().and_then(region_of);
+    let by_region = |replica| Some((sdk::ReplicaDescription::region_name(replica)?, replica));
+    described
+        .replicas()
+        .iter()
+        .filter_map(by_region)
+        .filter(move |(region, _)| Some(*region) != own)
+}
+
+fn region_of(arn: &str) -> Option<&str> {
+    arn.split(':').nth(3)
+}
+
+/// What is going is no longer there; declaring it again makes a new one.
+fn replicas(described: &sdk::TableDescription) -> BTreeMap<String, Replica> {
+    let own = described.table_class_summary().and_then(sdk::TableClassSummary::table_class);
+    let replica = |(region, replica): (&str, &sdk::ReplicaDescription)| {
+        let class = replica.replica_table_class_summary();
+        let class = class.and_then(sdk::TableClassSummary::table_class).or(own);
+        let live = Replica {
+            key: replica.kms_master_key_id.clone(),
+            class: Some(table_class(class)),
+            settings: Settings::default(),
+        };
+        (region.to_owned(), live)
+    };
+    let there = listed_replicas(described)
+        .filter(|(_, replica)| !matches!(phase_of(replica), ReplicaPhase::Going));
+    there.map(replica).collect()
 }
 
 /// What is still going on. A table that says ACTIVE may be far from quiet: an index is filled, a key changed, throughput
@@ -177,7 +254,16 @@ fn unsettled(
     });
     let index_warm = index_warm
         .map(|index| format!("the warm throughput of the index {} is UPDATING", name_of(index)));
-    table.into_iter().chain(indexes).chain(key).chain(warm).chain(index_warm).collect()
+    let replicas = listed_replicas(described).filter_map(|(region, replica)| {
+        let status = match phase_of(replica) {
+            ReplicaPhase::Passing(status) => status,
+            ReplicaPhase::Going => "DELETING".to_owned(),
+            ReplicaPhase::Active | ReplicaPhase::Broken(_) => return None,
+        };
+        Some(format!("the replica in {region} is {status}"))
+    });
+    let table = table.into_iter().chain(indexes).chain(replicas);
+    table.chain(key).chain(warm).chain(index_warm).collect()
 }
 
 fn is_passing(status: &sdk::TableStatus) -> bool {

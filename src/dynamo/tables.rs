@@ -205,6 +205,44 @@ impl Dynamo {
         self.update(name, self.client.update_table().global_secondary_index_updates(update)).await
     }
 
+    /// Makes a replica in a region. DynamoDB turns the stream on for it.
+    ///
+    /// # Errors
+    /// [`Class::Busy`](super::Class::Busy) while another replica comes or goes.
+    pub async fn create_replica(
+        &self,
+        name: &str,
+        region: &str,
+        key: Option<&str>,
+        class: Option<TableClass>,
+    ) -> Result<()> {
+        let create = convert::create_replica_request(region, key, class);
+        self.update(name, self.client.update_table().replica_updates(create)).await
+    }
+
+    /// Changes the table class of a replica.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn set_replica_class(
+        &self,
+        name: &str,
+        region: &str,
+        class: TableClass,
+    ) -> Result<()> {
+        let update = convert::replica_class_request(region, class);
+        self.update(name, self.client.update_table().replica_updates(update)).await
+    }
+
+    /// Removes a replica, with the items that it holds.
+    ///
+    /// # Errors
+    /// [`Class::Blocked`](super::Class::Blocked) for a day after another replica was made from it.
+    pub async fn delete_replica(&self, name: &str, region: &str) -> Result<()> {
+        let delete = convert::delete_replica_request(region);
+        self.update(name, self.client.update_table().replica_updates(delete)).await
+    }
+
     /// Turns deletion protection on or off.
     ///
     /// # Errors

@@ -7,11 +7,12 @@ use tokio::time::Instant;
 use super::Run;
 use super::wait::{Rest, Wait};
 use crate::deadline::Deadline;
-use crate::dynamo::{self, Class, Dynamo, Status};
+use crate::dynamo::{self, Class, Description, Dynamo, Status};
 use crate::interrupt::Interrupt;
 use crate::observe::{self, LiveTable, Wanted};
 use crate::plan::{Completion, Setting, TableStep};
 use crate::schema::Policy;
+use crate::services::Services;
 
 /// How long a settled table may go on showing the state before a change that was accepted.
 const TAKES_EFFECT: Duration = Duration::from_secs(30);
@@ -56,7 +57,7 @@ pub(super) async fn change(
             continue;
         }
         run.lease.confirm().await?;
-        let Err(error) = send(&run.services.dynamo, name, &live.description.arn, step).await else {
+        let Err(error) = send(&run.services, name, &live.description, step).await else {
             sent = Some(Sent::default());
             continue;
         };
@@ -124,11 +125,12 @@ impl Sent {
 }
 
 async fn send(
-    dynamo: &Dynamo,
+    services: &Services,
     name: &str,
-    arn: &str,
+    description: &Description,
     step: &TableStep,
 ) -> Result<(), dynamo::Error> {
+    let dynamo = &services.dynamo;
     match step {
         TableStep::Billing { to, indexes, .. } => dynamo.set_billing(name, *to, indexes).await,
         TableStep::Throughput { table, indexes } => {
@@ -150,7 +152,24 @@ async fn send(
         }
         TableStep::Warm(warm) => dynamo.set_warm(name, *warm).await,
         TableStep::IndexWarm(index, warm) => dynamo.set_index_warm(name, index, *warm).await,
-        TableStep::Setting(setting) => send_setting(dynamo, name, arn, setting).await,
+        TableStep::Setting(setting) => send_setting(dynamo, name, &description.arn, setting).await,
+        TableStep::Scale { index, dimension, range } => {
+            services.scaler.scale(name, index.as_deref(), *dimension, range).await
+        }
+        TableStep::Unscale { index, dimension } => {
+            services.scaler.unscale(name, index.as_deref(), *dimension).await
+        }
+        TableStep::CreateReplica { region, key, class } => {
+            dynamo.create_replica(name, region, key.as_deref(), *class).await
+        }
+        TableStep::ReplicaClass { region, class } => {
+            dynamo.set_replica_class(name, region, *class).await
+        }
+        TableStep::ReplicaSetting { region, setting } => {
+            let arn = description.arn_in(region);
+            send_setting(&services.dynamo_in(region), name, &arn, setting).await
+        }
+        TableStep::DeleteReplica(region) => dynamo.delete_replica(name, region).await,
         TableStep::Create(_) | TableStep::Adopt | TableStep::Settle { .. } => Ok(()),
     }
 }

@@ -17,7 +17,7 @@ pub(crate) async fn clean_up(run: &Run, deadline: Deadline) -> Result<Vec<String
     let snapshot = ledger.snapshot().await?;
     let most = run.desired.max_table_deletes;
     let mut said =
-        delete::delete_doomed(&run.services.dynamo, &run.lease, &snapshot, most, deadline).await?;
+        delete::delete_doomed(&run.services, &run.lease, &snapshot, most, deadline).await?;
     let observed = observe::observe(&run.services, ledger, &run.desired, &[]).await?;
     let input = Input {
         desired: &run.desired,

@@ -8,12 +8,14 @@ use super::wait::Wait;
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::desired::RemovalPolicy;
-use crate::dynamo::{Class, Dynamo, Status, patiently};
+use crate::dynamo::{self, Class, Dynamo, Status, patiently};
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{Origin, TableRow, entry};
 use crate::ledger::{Lease, RowWrite, Snapshot};
 use crate::observe::{self, OWNER_TAG};
 use crate::plan::Takes;
+use crate::schema::{Capacity, Dimension, Table};
+use crate::services::Services;
 
 const BACKUP_POLL: Duration = Duration::from_secs(2);
 /// How long a table may take to go; an index or a key that is still being changed holds it up.
@@ -43,7 +45,7 @@ impl fmt::Display for End {
 
 /// Ends the resource: deletes of its tables what may be deleted; returns what became of each.
 pub(crate) async fn delete_resource(
-    dynamo: &Dynamo,
+    services: &Services,
     lease: &Lease,
     deadline: Deadline,
 ) -> Result<Vec<String>, Interrupt> {
@@ -52,7 +54,7 @@ pub(crate) async fn delete_resource(
     for row in snapshot.tables.values().filter(|row| row.deleted_at.is_none()) {
         lease.check()?;
         let end = if row.declared || row.is_doomed() {
-            end(dynamo, lease, row, deadline).await?
+            end(services, lease, row, deadline).await?
         } else {
             End::Stays("it had left the declaration before")
         };
@@ -68,7 +70,7 @@ pub(crate) async fn delete_resource(
 /// # Errors
 /// Loss of the lease, and a ledger that cannot be written.
 pub(super) async fn delete_doomed(
-    dynamo: &Dynamo,
+    services: &Services,
     lease: &Lease,
     snapshot: &Snapshot,
     most: u64,
@@ -84,7 +86,7 @@ pub(super) async fn delete_doomed(
             outcomes.push(format!("table {name} waits: MaxTableDeletes allows {most} at a time"));
             continue;
         }
-        let outcome = match end(dynamo, lease, row, deadline).await {
+        let outcome = match end(services, lease, row, deadline).await {
             Ok(end) => {
                 match &end {
                     End::Deleted { .. } => deleted += 1,
@@ -126,12 +128,13 @@ async fn note(
 /// It goes only where its policy says so and three signs agree that it is ours: its ledger row, its identity and its
 /// owner tag.
 async fn end(
-    dynamo: &Dynamo,
+    services: &Services,
     lease: &Lease,
     row: &TableRow,
     deadline: Deadline,
 ) -> Result<End, Interrupt> {
-    let (name, scope) = (&row.name, lease.ledger().scope());
+    let (dynamo, name) = (&services.dynamo, &row.name);
+    let scope = lease.ledger().scope();
     if row.removal == RemovalPolicy::Retain {
         return Ok(End::Stays("its removal policy is retain"));
     }
@@ -154,6 +157,11 @@ async fn end(
         if found.table.settings.deletion_protection == Some(true) {
             return Ok(End::Stays("it is protected against deletion"));
         }
+        if !has_only_own_replicas(&row, &found.table) {
+            return Ok(End::Stays(
+                "it has replicas that were not declared here; remove them first",
+            ));
+        }
         if row.removal == RemovalPolicy::Snapshot {
             backup = back_up(dynamo, lease, &mut row, deadline).await?;
             if backup.is_none() {
@@ -162,7 +170,7 @@ async fn end(
         }
         lease.confirm().await?;
     }
-    delete_and_wait(dynamo, name, found.id.as_deref(), deadline).await?;
+    delete_and_wait(services, name, found.id.as_deref(), deadline).await?;
     lease.write(vec![gone(&row)?]).await?;
     Ok(End::Deleted { backup })
 }
@@ -195,25 +203,73 @@ async fn back_up(
     Ok(Some(arn))
 }
 
-/// Deletes the table with this identity and waits until it is gone. A table that somebody makes under the same name
-/// meanwhile has another one.
+/// Whether all replicas of a table are those of its last declaration.
+fn has_only_own_replicas(row: &TableRow, live: &Table) -> bool {
+    let last = row.last_declaration().and_then(|last| last.replicas).unwrap_or_default();
+    live.replicas.iter().flatten().all(|(region, _)| last.contains_key(region))
+}
+
+/// Deletes the table with this identity and waits until it is gone. What would outlive it goes before: its replicas,
+/// and what scales it. A table that somebody makes under the same name meanwhile has another identity.
 pub(crate) async fn delete_and_wait(
-    dynamo: &Dynamo,
+    services: &Services,
     name: &str,
     id: Option<&str>,
     deadline: Deadline,
 ) -> Result<(), Interrupt> {
+    let dynamo = &services.dynamo;
     let mut wait = Wait::new(name, Takes::Seconds(4, 6), Some(GONE), deadline);
+    let mut is_unscaled = false;
     loop {
-        match patiently(|| dynamo.describe_table(name)).await? {
+        let found = match patiently(|| dynamo.describe_table(name)).await? {
             None => return Ok(()),
             Some(found) if found.id.as_deref() != id => return Ok(()),
-            Some(found) if found.status == Status::Deleting => wait.on("it is DELETING").await?,
-            Some(_) => match dynamo.delete_table(name).await {
-                Ok(()) => {}
-                Err(error) if error.is_transient() => wait.on(&error.message).await?,
-                Err(error) => return Err(error.into()),
-            },
+            Some(found) if found.status == Status::Deleting => {
+                wait.on("it is DELETING").await?;
+                continue;
+            }
+            Some(found) => found,
+        };
+        if !is_unscaled {
+            unscale(services, &found.table).await;
+            is_unscaled = true;
         }
+        let replica = found.table.replicas.iter().flatten().map(|(region, _)| region).next();
+        let sent = match replica {
+            Some(region) => dynamo.delete_replica(name, region).await,
+            None => dynamo.delete_table(name).await,
+        };
+        match sent {
+            Ok(()) => {}
+            Err(error) if error.is_transient() => wait.on(&error.message).await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Ends what scales a table that is to go: targets outlive it, and would scale the next one of its name. It stands in
+/// nobody's way.
+async fn unscale(services: &Services, table: &Table) {
+    if matches!(table.capacity, Capacity::OnDemand(_)) {
+        return;
+    }
+    let (scaler, name) = (&services.scaler, &table.name);
+    let indexes = || table.global_indexes.keys().map(String::as_str);
+    let ended = async {
+        let scaling = patiently(|| scaler.of_table(name, indexes())).await?;
+        let parts = std::iter::once((None, &scaling.table));
+        let parts =
+            parts.chain(scaling.indexes.iter().map(|(index, of)| (Some(index.as_str()), of)));
+        for (index, of) in parts {
+            for dimension in Dimension::ALL.into_iter().filter(|dimension| of.scales(*dimension)) {
+                patiently(|| scaler.unscale(name, index, dimension)).await?;
+            }
+        }
+        Ok::<(), dynamo::Error>(())
+    };
+    match ended.await {
+        Err(error) if error.class == Class::Unsupported => {}
+        Err(error) => tracing::warn!(table = name, %error, "auto scaling is left behind"),
+        Ok(()) => {}
     }
 }

@@ -71,12 +71,12 @@ impl Work {
         let ending = self.ending(&meta).await;
         let generation = self.envelope.generation();
         tracing::info!(?ending, generation, live = meta.live(), "delete");
-        let dynamo = &self.handler.services.dynamo;
+        let services = &self.handler.services;
         let verdict = match ending {
             Ending::NeverBegan => {
-                said(rollback::take_back_uncommitted(dynamo, &lease, times.work).await)
+                said(rollback::take_back_uncommitted(services, &lease, times.work).await)
             }
-            Ending::Resource => said(execute::delete_resource(dynamo, &lease, times.work).await),
+            Ending::Resource => said(execute::delete_resource(services, &lease, times.work).await),
             Ending::Cleanup => self.clean_up(&lease, &meta, times).await,
             Ending::WayBack => self.go_back(&lease, &snapshot, times).await,
             Ending::Nothing(why) => Verdict::success(format!("nothing to delete: {why}")),

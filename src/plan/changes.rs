@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::settings;
+use super::replicas::{self, Readers};
 use super::steps::{Completion, TableStep};
+use super::{scaling, settings};
 use crate::schema::{
     AttributeType, Capacity, Encryption, Index, Insights, Limits, Stream, Table, TimeToLive, Warm,
 };
@@ -23,32 +24,20 @@ pub struct Changes {
 /// report, are left alone.
 #[must_use]
 pub fn changes(want: &Table, live: &Table) -> Changes {
-    let mut changes = Changes { refused: refused(want, live), ..Changes::default() };
+    let want = &scaling::follow(want, live);
+    let mut steps = scaling::ends(want, live);
     let gone = live.global_indexes.keys().filter(|name| !want.global_indexes.contains_key(*name));
-    let removals: Vec<_> = gone.cloned().map(TableStep::DeleteIndex).collect();
-    let to_provisioned =
-        matches!((live.capacity, want.capacity), (Capacity::OnDemand(_), Capacity::Provisioned(_)));
-    if to_provisioned {
-        // The switch has to name the throughput of every index, and a removed one has none.
-        changes.steps.extend(removals);
-    } else {
-        changes.removals = removals;
+    let mut removals: Vec<_> = gone.cloned().map(TableStep::DeleteIndex).collect();
+    if needs_every_index(want, live) {
+        steps.append(&mut removals);
     }
-    let steps = &mut changes.steps;
-    capacity(want, live, steps);
-    for (name, index) in &want.global_indexes {
-        if !live.global_indexes.contains_key(name) {
-            let used = |attribute: &String| index.keys.uses(attribute) || want.keys.uses(attribute);
-            let mut attributes = want.attributes.clone();
-            attributes.retain(|attribute, _| used(attribute));
-            steps.push(TableStep::CreateIndex {
-                index: index.clone(),
-                attributes,
-                completion: Completion::Wait,
-            });
-        }
+    capacity(want, live, &mut steps);
+    steps.extend(new_indexes(want, live));
+    let stream = stream(want, live);
+    let readers = replicas::readers(want, live);
+    if readers == Readers::None {
+        steps.extend(stream.iter().cloned());
     }
-    stream(want, live, steps);
     if differs(want.encryption.as_ref(), live.encryption.as_ref())
         && !is_default_kms(want.encryption.as_ref(), live.encryption.as_ref())
     {
@@ -57,20 +46,52 @@ pub fn changes(want: &Table, live: &Table) -> Changes {
     if differs(want.class.as_ref(), live.class.as_ref()) {
         steps.extend(want.class.map(TableStep::Class));
     }
-    warm(want, live, steps);
-    time_to_live(want, live, steps);
+    warm(want, live, &mut steps);
+    time_to_live(want, live, &mut steps);
     let mut live_settings = live.settings.clone();
     // An index that is about to be made comes without insights.
     let made = want.global_indexes.keys().filter(|name| !live.global_indexes.contains_key(*name));
     live_settings.index_insights.extend(made.map(|name| (name.clone(), Insights::Off)));
     let settings = settings::changes(&want.settings, &live_settings);
     steps.extend(settings.into_iter().map(TableStep::Setting));
+    // Replicas of a provisioned table need writes that scale.
+    steps.extend(scaling::begins(want, live));
+    steps.extend(replicas::changes(want, live));
+    let protection = settings::protection(&want.settings, &live.settings);
+    steps.extend(protection.map(TableStep::Setting));
+    steps.extend(replicas::protections(want, live));
     // What ends in "off" cannot be taken back when a later step fails: a stream gets another ARN, recovery loses its past.
-    let (ends, steps): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut changes.steps).into_iter().partition(|step| step.turns_off(want));
-    changes.steps = steps;
-    changes.removals.extend(ends);
-    changes
+    let (ends, steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| step.turns_off(want));
+    removals.extend(replicas::removals(want, live));
+    if readers == Readers::Leaving {
+        removals.extend(stream);
+    }
+    removals.extend(ends);
+    let mut refused = refused(want, live);
+    refused.extend(replicas::refused(want, live));
+    Changes { steps, removals, refused }
+}
+
+/// Whether a change asks something of every index, which one that is to be removed has not: a switch to provisioned
+/// names the throughput of each, and a new replica of a provisioned table needs writes that scale in each.
+fn needs_every_index(want: &Table, live: &Table) -> bool {
+    match (live.capacity, want.capacity) {
+        (_, Capacity::OnDemand(_)) => false,
+        (Capacity::OnDemand(_), Capacity::Provisioned(_)) => true,
+        (Capacity::Provisioned(_), Capacity::Provisioned(_)) => replicas::any_comes(want, live),
+    }
+}
+
+fn new_indexes(want: &Table, live: &Table) -> Vec<TableStep> {
+    let new =
+        want.global_indexes.iter().filter(|(name, _)| !live.global_indexes.contains_key(*name));
+    let create = |(_, index): (&String, &Index)| {
+        let used = |attribute: &String| index.keys.uses(attribute) || want.keys.uses(attribute);
+        let mut attributes = want.attributes.clone();
+        attributes.retain(|attribute, _| used(attribute));
+        TableStep::CreateIndex { index: index.clone(), attributes, completion: Completion::Wait }
+    };
+    new.map(create).collect()
 }
 
 /// Whether both sides know a feature and disagree.
@@ -131,15 +152,14 @@ fn capacity(want: &Table, live: &Table, steps: &mut Vec<TableStep>) {
 }
 
 /// A view type cannot change while the stream is on.
-fn stream(want: &Table, live: &Table, steps: &mut Vec<TableStep>) {
-    let (Some(want), Some(live)) = (want.stream, live.stream) else { return };
-    if want == live {
-        return;
+fn stream(want: &Table, live: &Table) -> Vec<TableStep> {
+    match (want.stream, live.stream) {
+        (Some(want), Some(live)) if want == live => Vec::new(),
+        (Some(Stream::Off), Some(_)) => vec![TableStep::Stream(Stream::Off)],
+        (Some(want), Some(Stream::Off)) => vec![TableStep::Stream(want)],
+        (Some(want), Some(_)) => vec![TableStep::Stream(Stream::Off), TableStep::Stream(want)],
+        (None, _) | (_, None) => Vec::new(),
     }
-    if want != Stream::Off && live != Stream::Off {
-        steps.push(TableStep::Stream(Stream::Off));
-    }
-    steps.push(TableStep::Stream(want));
 }
 
 /// Warm throughput only grows, and one that is asked for may be there already.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::changes::changes;
 use super::settings::Setting;
 use super::steps::TableStep;
-use crate::schema::{Settings, Table};
+use crate::schema::{Replica, Settings, Table};
 
 /// Names each place in which the live table differs from both declarations.
 ///
@@ -52,24 +52,40 @@ pub(super) fn finds(step: &TableStep, live: &Table) -> Vec<String> {
         TableStep::TimeToLive { .. } => {
             live.time_to_live.as_ref().map(|ttl| format!("time to live is {ttl}"))
         }
-        TableStep::Setting(Setting::Tag(tags)) => {
-            let live = live.settings.tags.clone().unwrap_or_default();
-            let found = |key: &String| match live.get(key) {
-                Some(value) => format!("tag {key} is {value:?}"),
-                None => format!("there is no tag {key}"),
-            };
-            return tags.keys().map(found).collect();
+        TableStep::Setting(setting) => return setting_finds(setting, &live.settings),
+        TableStep::Scale { index, dimension, .. } | TableStep::Unscale { index, dimension } => {
+            let of = index.as_ref().map(|index| format!("index {index} ")).unwrap_or_default();
+            let live = live.scaling_of(index.as_deref(), *dimension);
+            live.map(|live| format!("auto scaling of {of}{dimension} is {live}"))
         }
-        TableStep::Setting(setting) => setting_found(setting, &live.settings),
-        // Warm throughput grows by itself, and an index that nobody declared is told apart elsewhere.
-        TableStep::Warm(_) | TableStep::IndexWarm(..) | TableStep::DeleteIndex(_) => None,
-        TableStep::Create(_) | TableStep::Adopt | TableStep::Settle { .. } => None,
+        TableStep::CreateReplica { region, .. } => Some(format!("there is no replica in {region}")),
+        TableStep::ReplicaClass { region, .. } => {
+            let class = replica(live, region).and_then(|replica| replica.class);
+            class.map(|class| format!("the class of the replica in {region} is {class}"))
+        }
+        TableStep::ReplicaSetting { region, setting } => {
+            let live = replica(live, region);
+            let finds = live.map(|live| setting_finds(setting, &live.settings)).unwrap_or_default();
+            return finds.iter().map(|found| format!("in {region} {found}")).collect();
+        }
+        // Warm throughput grows by itself; indexes and replicas that nobody declared are told apart elsewhere.
+        TableStep::Warm(_)
+        | TableStep::IndexWarm(..)
+        | TableStep::DeleteIndex(_)
+        | TableStep::DeleteReplica(_)
+        | TableStep::Create(_)
+        | TableStep::Adopt
+        | TableStep::Settle { .. } => None,
     };
     one.into_iter().collect()
 }
 
-fn setting_found(setting: &Setting, live: &Settings) -> Option<String> {
-    match setting {
+fn replica<'a>(live: &'a Table, region: &str) -> Option<&'a Replica> {
+    live.replicas.as_ref()?.get(region)
+}
+
+fn setting_finds(setting: &Setting, live: &Settings) -> Vec<String> {
+    let one = match setting {
         Setting::Recovery(_) => {
             live.recovery.map(|recovery| format!("point-in-time recovery is {recovery}"))
         }
@@ -82,8 +98,8 @@ fn setting_found(setting: &Setting, live: &Settings) -> Option<String> {
             live.insights.as_ref().map(|live| format!("contributor insights are {live}"))
         }
         Setting::Insights { index: Some(index), .. } => {
-            let live = live.index_insights.get(index)?;
-            Some(format!("index {index} contributor insights are {live}"))
+            let live = live.index_insights.get(index);
+            live.map(|live| format!("index {index} contributor insights are {live}"))
         }
         Setting::Policy(_) => {
             live.policy.as_ref().map(|policy| format!("the resource policy is {policy}"))
@@ -91,6 +107,15 @@ fn setting_found(setting: &Setting, live: &Settings) -> Option<String> {
         Setting::DeletionProtection(_) => live
             .deletion_protection
             .map(|on| format!("deletion protection is {}", if on { "on" } else { "off" })),
-        Setting::Tag(_) | Setting::Untag(_) => None,
-    }
+        Setting::Tag(tags) => {
+            let live = live.tags.clone().unwrap_or_default();
+            let found = |key: &String| match live.get(key) {
+                Some(value) => format!("tag {key} is {value:?}"),
+                None => format!("there is no tag {key}"),
+            };
+            return tags.keys().map(found).collect();
+        }
+        Setting::Untag(_) => None,
+    };
+    one.into_iter().collect()
 }

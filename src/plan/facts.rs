@@ -130,13 +130,18 @@ impl TableStep {
             Self::Stream(_) => update(Seconds(4, 5), 5),
             Self::Encryption(_) => update(Seconds(20, 30), 20)
                 .mind(Caution::Quota("four changes in 24 hours, then one in six")),
-            Self::Class(_) => {
+            Self::Class(_) | Self::ReplicaClass { .. } => {
                 update(Seconds(4, 6), 10).mind(Caution::Quota("two changes in 30 days"))
             }
             Self::Warm(_) | Self::IndexWarm(..) => update(Seconds(5 * MINUTE, 8 * MINUTE), 30)
                 .lose("it can be raised and never lowered"),
             Self::TimeToLive { .. } => Facts::of("UpdateTimeToLive", NoTime, 10).mind(EXPIRY_QUOTA),
-            Self::Setting(setting) => setting.facts(),
+            Self::Setting(setting) | Self::ReplicaSetting { setting, .. } => setting.facts(),
+            Self::Scale { .. } => Facts::of("PutScalingPolicy", NoTime, 5),
+            Self::Unscale { .. } => Facts::of("DeregisterScalableTarget", NoTime, 5),
+            Self::CreateReplica { .. } => update(Seconds(14, 12 * MINUTE), 1).unlimited(),
+            Self::DeleteReplica(_) => update(Seconds(2 * MINUTE, 4 * MINUTE), 30)
+                .lose("the replica has to be filled anew to come back"),
         }
     }
 }

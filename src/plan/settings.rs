@@ -143,7 +143,8 @@ impl Setting {
     }
 }
 
-/// What leads from live settings to wanted ones, in order; what either side does not know is left alone.
+/// What leads from live settings to wanted ones, in order, all but deletion protection; what either side does not know
+/// is left alone.
 pub(super) fn changes(want: &Settings, live: &Settings) -> Vec<Setting> {
     let mut steps = Vec::new();
     if differs(want.recovery.as_ref(), live.recovery.as_ref()) {
@@ -164,10 +165,13 @@ pub(super) fn changes(want: &Settings, live: &Settings) -> Vec<Setting> {
             steps.push(Setting::Tag(missing));
         }
     }
-    if differs(want.deletion_protection.as_ref(), live.deletion_protection.as_ref()) {
-        steps.extend(want.deletion_protection.map(Setting::DeletionProtection));
-    }
     steps
+}
+
+/// The change of deletion protection, which comes after all others.
+pub(super) fn protection(want: &Settings, live: &Settings) -> Option<Setting> {
+    let differs = differs(want.deletion_protection.as_ref(), live.deletion_protection.as_ref());
+    want.deletion_protection.filter(|_| differs).map(Setting::DeletionProtection)
 }
 
 /// A table has one destination, so another stream comes by way of none.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::changes::{is_default_kms, same_shape};
 use super::settings::Setting;
 use crate::schema::{
-    AttributeType, Capacity, Encryption, Index, Limits, Stream, Table, TableClass, Throughput,
-    TimeToLive, Warm,
+    AttributeType, Capacity, Dimension, Encryption, Index, Limits, Range, Replica, Scaling, Stream,
+    Table, TableClass, Throughput, TimeToLive, Warm,
 };
 
 /// Whether a new index is waited for until it can be read.
@@ -81,6 +81,47 @@ pub enum TableStep {
     },
     /// Changes what the table has in its region for itself.
     Setting(Setting),
+    /// Has auto scaling move a figure of the table, or of an index: its range, then its policy.
+    Scale {
+        /// Name of the index.
+        index: Option<String>,
+        /// Which figure.
+        dimension: Dimension,
+        /// Within which range, and by what.
+        range: Range,
+    },
+    /// Ends auto scaling of a figure.
+    Unscale {
+        /// Name of the index.
+        index: Option<String>,
+        /// Which figure.
+        dimension: Dimension,
+    },
+    /// Makes a replica.
+    CreateReplica {
+        /// Its region.
+        region: String,
+        /// Its KMS key, where the table has one of its own.
+        key: Option<String>,
+        /// Its storage class; the table's where it is not declared.
+        class: Option<TableClass>,
+    },
+    /// Changes the table class of a replica.
+    ReplicaClass {
+        /// Its region.
+        region: String,
+        /// The class.
+        class: TableClass,
+    },
+    /// Changes what a replica has in its region for itself.
+    ReplicaSetting {
+        /// Its region.
+        region: String,
+        /// The change.
+        setting: Setting,
+    },
+    /// Removes a replica, by its region.
+    DeleteReplica(String),
 }
 
 impl TableStep {
@@ -135,6 +176,23 @@ impl TableStep {
             }
             Self::TimeToLive { .. } => format!("~ table {table}: time to live off"),
             Self::Setting(setting) => format!("~ table {table}: {setting}"),
+            Self::Scale { index, dimension, range } => {
+                format!(
+                    "~ table {table}: auto scaling of {}{dimension} {range}",
+                    of(index.as_ref())
+                )
+            }
+            Self::Unscale { index, dimension } => {
+                format!("~ table {table}: auto scaling of {}{dimension} off", of(index.as_ref()))
+            }
+            Self::CreateReplica { region, .. } => format!("+ table {table}: replica in {region}"),
+            Self::ReplicaClass { region, class } => {
+                format!("~ table {table}: replica in {region} class {class}")
+            }
+            Self::ReplicaSetting { region, setting } => {
+                format!("~ table {table}: replica in {region} {setting}")
+            }
+            Self::DeleteReplica(region) => format!("- table {table}: replica in {region}"),
         }
     }
 
@@ -182,6 +240,23 @@ impl TableStep {
                 live.time_to_live.is_some() && is_on == *on
             }
             Self::Setting(setting) => setting.is_done(&live.settings),
+            Self::Scale { index, dimension, range } => {
+                let live = live.scaling_of(index.as_deref(), *dimension);
+                live.is_some_and(|live| Scaling::Between(range.clone()).is_met_by(live))
+            }
+            Self::Unscale { index, dimension } => {
+                live.scaling_of(index.as_deref(), *dimension) == Some(&Scaling::Off)
+            }
+            Self::CreateReplica { region, .. } => replica(live, region).is_some(),
+            Self::ReplicaClass { region, class } => {
+                replica(live, region).is_some_and(|live| live.class == Some(*class))
+            }
+            Self::ReplicaSetting { region, setting } => {
+                replica(live, region).is_some_and(|live| setting.is_done(&live.settings))
+            }
+            Self::DeleteReplica(region) => {
+                live.replicas.as_ref().is_some_and(|live| !live.contains_key(region))
+            }
         }
     }
 
@@ -190,6 +265,9 @@ impl TableStep {
     pub fn failure(&self, live: &Table) -> Option<String> {
         match self {
             Self::Setting(setting) => setting.failure(&live.settings),
+            Self::ReplicaSetting { region, setting } => {
+                setting.failure(&replica(live, region)?.settings)
+            }
             _ => None,
         }
     }
@@ -200,8 +278,34 @@ impl TableStep {
             Self::Stream(Stream::Off) => want.stream == Some(Stream::Off),
             Self::TimeToLive { on: false, .. } => want.time_to_live == Some(TimeToLive::Off),
             Self::Setting(setting) => setting.turns_off(&want.settings),
+            Self::ReplicaSetting { region, setting } => {
+                replica(want, region).is_some_and(|want| setting.turns_off(&want.settings))
+            }
             _ => false,
         }
+    }
+
+    /// The index that has to be there for the step.
+    pub(super) fn needs_index(&self) -> Option<&String> {
+        match self {
+            Self::Setting(Setting::Insights { index, .. })
+            | Self::ReplicaSetting { setting: Setting::Insights { index, .. }, .. }
+            | Self::Scale { index, .. } => index.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether the step changes figures of capacity, and nothing else.
+    pub(super) fn is_of_figures(&self) -> bool {
+        matches!(self, Self::Throughput { .. } | Self::Limits(_) | Self::IndexLimits(..))
+    }
+
+    /// Whether the step makes, changes or removes a replica.
+    pub(super) fn is_of_replicas(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateReplica { .. } | Self::ReplicaClass { .. } | Self::DeleteReplica(_)
+        )
     }
 
     /// Whether the step takes effect at once and loses nothing, so that a rollback may take it.
@@ -212,6 +316,16 @@ impl TableStep {
                 | Self::Limits(_)
                 | Self::IndexLimits(..)
                 | Self::Setting(Setting::Tag(_))
+                | Self::ReplicaSetting { setting: Setting::Tag(_), .. }
         )
     }
+}
+
+fn replica<'a>(table: &'a Table, region: &str) -> Option<&'a Replica> {
+    table.replicas.as_ref()?.get(region)
+}
+
+/// Names the index that something is of, where it is one.
+fn of(index: Option<&String>) -> String {
+    index.map(|index| format!("index {index} ")).unwrap_or_default()
 }

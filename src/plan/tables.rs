@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use super::changes::{Changes, changes};
 use super::drift::drift;
-use super::last::{retire, untag};
+use super::last::{retire, untags};
 use super::steps::{Completion, TableStep};
 use super::{Input, Mode, Plan, TablePlan, keys, warm};
 use crate::desired::DeclaredTable;
 use crate::dynamo::Status;
 use crate::ledger::rows::TableRow;
 use crate::observe::{CREATED_BY_TAG, Feature, LiveTable, OWNER_TAG};
-use crate::schema::{Capacity, Destination, Insights, Recovery, Settings, Table, TimeToLive};
+use crate::schema::{
+    AutoScaling, Capacity, Destination, Insights, Recovery, Settings, Table, TimeToLive,
+};
 
 pub(super) fn plan(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec<String>) {
     for declared in &input.desired.tables {
@@ -98,23 +100,30 @@ fn existing(
     let last = row.and_then(TableRow::last_declaration);
     let want = resolved(input, &retire(declared, last.as_ref()), plan, objections);
     let mut changes = changes(&want, live.table());
-    for index in changes.keep_foreign_indexes(row) {
+    for index in &changes.keep_foreign_indexes(row) {
         plan.notices.push(format!(
             "table {name}: the index {index} is not declared and was not made here; left alone"
         ));
-        let to_provisioned = |step: &TableStep| {
-            matches!(step, TableStep::Billing { to: Capacity::Provisioned(_), .. })
-        };
-        if changes.steps.iter().any(to_provisioned) {
-            objections.push(format!(
-                "table {name}: the switch to PROVISIONED needs the throughput of every index; declare {index} with it"
-            ));
-        }
+        objections.extend(changes.needs_index(&want, index));
     }
-    let last_settings = last.as_ref().map(|last| &last.settings);
-    let untag = untag(&declared.settings, last_settings, &live.tags);
-    changes.steps.extend(untag.map(TableStep::Setting));
-    changes.detach(&input.desired.detached(name));
+    for region in changes.keep_foreign_replicas(last.as_ref()) {
+        plan.notices.push(format!(
+            "table {name}: the replica in {region} is not declared and was not before; left alone"
+        ));
+    }
+    if live.description.is_strongly_replicated
+        && changes.steps.iter().any(TableStep::is_of_replicas)
+    {
+        objections.push(format!(
+            "table {name}: its replicas are strongly consistent, and those cannot be changed; leave Replicas out"
+        ));
+    }
+    changes.steps.extend(untags(declared, last.as_ref(), live.table()));
+    for index in changes.detach(&input.desired.detached(name)) {
+        plan.notices.push(format!(
+            "table {name}: what the index {index} has beside itself comes with the deploy after it is there"
+        ));
+    }
     objections.extend(std::mem::take(&mut changes.refused));
     objections.extend(warm::too_cold(&want, Some(live.table())));
     plan.notices.extend(unsupported(&want, live));
@@ -126,7 +135,7 @@ fn existing(
     changes
 }
 
-/// The declared table with its key by ARN.
+/// The declared table with its key by ARN, once its replicas are known to be elsewhere.
 fn resolved(
     input: &Input<'_>,
     declared: &Table,
@@ -134,6 +143,13 @@ fn resolved(
     objections: &mut Vec<String>,
 ) -> Table {
     let mut table = declared.clone();
+    let own = input.observed.region.as_ref();
+    if let Some(own) = own.filter(|own| table.replicas.iter().any(|all| all.contains_key(*own))) {
+        objections.push(format!(
+            "table {}: Replicas names {own}, the table's own region; leave it out, the table's own settings hold there",
+            table.name
+        ));
+    }
     match keys::resolve(&mut table, &input.observed.keys) {
         Ok(notice) => plan.notices.extend(notice),
         Err(objection) => objections.push(objection),
@@ -188,6 +204,13 @@ fn create(table: &Table) -> Vec<TableStep> {
                 .collect(),
             ..table.settings.clone()
         },
+        scaling: AutoScaling::OFF,
+        index_scaling: table
+            .global_indexes
+            .keys()
+            .map(|name| (name.clone(), AutoScaling::OFF))
+            .collect(),
+        replicas: Some([].into()),
         ..table.clone()
     };
     let mut steps = vec![TableStep::Create(Box::new(table.clone()))];
@@ -270,7 +293,11 @@ fn ownership(
 
 fn unsupported(want: &Table, live: &LiveTable) -> Vec<String> {
     let settings = &want.settings;
+    let scales = |scaling: &AutoScaling| *scaling != AutoScaling::default();
     let asked = |feature: &Feature| match feature {
+        Feature::AutoScaling => scales(&want.scaling) || want.index_scaling.values().any(scales),
+        // A table has it with its description.
+        Feature::DeletionProtection => false,
         Feature::TimeToLive => want.time_to_live.is_some(),
         Feature::Recovery => settings.recovery.is_some(),
         Feature::Destination => settings.destination.is_some(),
@@ -285,11 +312,50 @@ fn unsupported(want: &Table, live: &LiveTable) -> Vec<String> {
 }
 
 impl Changes {
+    /// What stands against these changes as long as an index that nobody declared is there.
+    fn needs_index(&self, want: &Table, index: &str) -> Option<String> {
+        let name = &want.name;
+        let is_provisioned = matches!(want.capacity, Capacity::Provisioned(_));
+        let steps = self.steps.iter().filter(|_| is_provisioned);
+        let need = steps.filter_map(|step| match step {
+            TableStep::Billing { .. } => Some("the switch to PROVISIONED needs the throughput"),
+            TableStep::CreateReplica { .. } => {
+                Some("a replica of a PROVISIONED table needs AutoScaling.Write")
+            }
+            _ => None,
+        });
+        let need = need.take(1).next()?;
+        Some(format!("table {name}: {need} of every index; declare {index} with it"))
+    }
+
+    /// Takes out the removal of replicas that the last declaration does not have; returns their regions.
+    fn keep_foreign_replicas(&mut self, last: Option<&Table>) -> Vec<String> {
+        let declared = last.and_then(|last| last.replicas.as_ref());
+        let is_ours = |region: &String| declared.is_some_and(|last| last.contains_key(region));
+        let mut kept = Vec::new();
+        self.removals.retain(|step| {
+            let TableStep::DeleteReplica(region) = step else { return true };
+            if !is_ours(region) {
+                kept.push(region.clone());
+            }
+            is_ours(region)
+        });
+        kept
+    }
+
     /// Takes out all but what a rollback may take along; says what that leaves.
     fn hold_back(&mut self, name: &str) -> Option<String> {
-        let kept = self.steps.iter().chain(&self.removals).filter(|step| !step.is_cheap());
-        let kept: Vec<_> = kept.map(|step| step.line(name)).collect();
-        self.steps.retain(TableStep::is_cheap);
+        // Figures follow from a change of what they mean, and stay with it.
+        let figures_wait = self
+            .steps
+            .iter()
+            .any(|step| matches!(step, TableStep::Billing { .. } | TableStep::Unscale { .. }));
+        let goes_along =
+            |step: &TableStep| step.is_cheap() && !(figures_wait && step.is_of_figures());
+        let steps = std::mem::take(&mut self.steps);
+        let (along, kept): (Vec<_>, Vec<_>) = steps.into_iter().partition(goes_along);
+        self.steps = along;
+        let kept: Vec<_> = kept.iter().chain(&self.removals).map(|step| step.line(name)).collect();
         self.removals.clear();
         (!kept.is_empty()).then(|| {
             format!(
@@ -300,17 +366,26 @@ impl Changes {
     }
 
     /// Has these indexes made without waiting for them, as the last of all: nothing that follows could be made meanwhile.
-    fn detach(&mut self, indexes: &BTreeSet<String>) {
-        let (detached, waited): (Vec<_>, Vec<_>) = std::mem::take(&mut self.steps)
-            .into_iter()
-            .partition(|step| matches!(step, TableStep::CreateIndex { index, .. } if indexes.contains(&index.name)));
-        self.steps = waited;
+    /// Says what has to wait until they are there.
+    fn detach(&mut self, indexes: &BTreeSet<String>) -> Vec<String> {
+        let is_detached = |step: &TableStep| matches!(step, TableStep::CreateIndex { index, .. } if indexes.contains(&index.name));
+        let (detached, waited): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.steps).into_iter().partition(is_detached);
+        let is_new = |index: &String| {
+            detached.iter().any(
+                |step| matches!(step, TableStep::CreateIndex { index: new, .. } if new.name == *index),
+            )
+        };
+        let (early, in_time): (Vec<_>, Vec<_>) =
+            waited.into_iter().partition(|step| step.needs_index().is_some_and(is_new));
+        self.steps = in_time;
         self.steps.extend(detached.into_iter().map(|step| match step {
             TableStep::CreateIndex { index, attributes, .. } => {
                 TableStep::CreateIndex { index, attributes, completion: Completion::Detach }
             }
             other => other,
         }));
+        early.iter().filter_map(TableStep::needs_index).cloned().collect()
     }
 
     /// Takes out the removal of indexes that were not made or declared here; returns their names.

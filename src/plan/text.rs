@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::drift::finds;
 use super::facts::{Caution, Takes};
+use super::settings::Setting;
 use super::steps::TableStep;
 use super::{Fate, Leaving, MigrationStep, Plan, TablePlan};
 use crate::observe::Observed;
@@ -117,18 +118,25 @@ impl TableStep {
 
     fn why(&self, table: &str, observed: &Observed) -> String {
         match self {
-            Self::Create(_) | Self::CreateIndex { .. } => "declared, and not there".to_owned(),
+            Self::Create(_) | Self::CreateIndex { .. } | Self::CreateReplica { .. } => {
+                "declared, and not there".to_owned()
+            }
             Self::Adopt => "Adopt is set".to_owned(),
-            Self::DeleteIndex(_) => "not declared any more".to_owned(),
+            Self::DeleteIndex(_)
+            | Self::DeleteReplica(_)
+            | Self::Setting(Setting::Untag(_))
+            | Self::ReplicaSetting { setting: Setting::Untag(_), .. } => {
+                "not declared any more".to_owned()
+            }
             Self::Settle { .. } => "nothing can be changed before that ends".to_owned(),
             Self::Warm(_) | Self::IndexWarm(..) => "declared, and not that warm".to_owned(),
             changing => {
                 let live = observed.tables.get(table);
                 let found = live.map(|live| finds(changing, live.table())).unwrap_or_default();
-                if found.is_empty() {
-                    "the table is new".to_owned()
-                } else {
-                    format!("now {}", found.join(", "))
+                match (live, found.as_slice()) {
+                    (None, _) => "the table is new".to_owned(),
+                    (Some(_), []) => "what it is of is new".to_owned(),
+                    (Some(_), found) => format!("now {}", found.join(", ")),
                 }
             }
         }

@@ -14,7 +14,7 @@ use crate::dynamo::Dynamo;
 use crate::handler::{Handler, Invocation};
 use crate::migrator::{BuildError, Migrator};
 use crate::request::AllowedHosts;
-use crate::services::Services;
+use crate::services::{Regions, Services};
 use crate::stacks::{StackStatus, Stacks, Unreadable};
 
 const HOST: &str = "cloudformation.test";
@@ -146,6 +146,11 @@ impl Stack {
     /// Replaces the function's build: the next request meets these migrations.
     pub fn build(&mut self, migrator: Result<Migrator, BuildError>) {
         self.migrator = migrator.map(Arc::new);
+    }
+
+    /// Replaces what stands for another region: the function sends requests for replicas there.
+    pub fn connect_regions(&mut self, regions: Regions) {
+        self.services.regions = regions;
     }
 
     /// Replaces the function's client, as by one with an interceptor.

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_dynamodb::types::ProvisionedThroughputDescription;
 use proptest::option::of as maybe;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 use tablewright::dynamo::{Class, classify};
+use tablewright::schema::{AutoScaling, Dimension};
 use tablewright::testing::{Call, ControlPlane, Durations, Fault, Outcome, Quotas, Stack};
 
 use crate::support::{properties, table, with, with_index};
@@ -34,6 +36,9 @@ struct Declared {
     policy: Option<&'static str>,
     kinesis: Option<&'static str>,
     tags: BTreeSet<&'static str>,
+    /// Auto scaling of what is provisioned, from so many units.
+    scaled: Option<u64>,
+    replicas: BTreeSet<&'static str>,
 }
 
 fn declared() -> impl Strategy<Value = Declared> {
@@ -46,6 +51,8 @@ fn declared() -> impl Strategy<Value = Declared> {
         maybe(select(vec!["dynamodb:GetItem", "dynamodb:Query"])),
         maybe(select(vec!["a", "b"])),
         some_of(["team", "cost", "env"]),
+        maybe(1_u64..30),
+        some_of(["us-east-1", "eu-west-2", "eu-west-3"]),
     );
     (some_of(["a", "b", "c"]), figures, bits, others).prop_map(
         |(indexes, figures, bits, others)| Declared {
@@ -62,6 +69,14 @@ fn declared() -> impl Strategy<Value = Declared> {
             policy: others.0,
             kinesis: others.1,
             tags: others.2,
+            scaled: others.3,
+            // A provisioned table has replicas only where its writes scale, and the strict plane asks each for a key
+            // where the table is encrypted.
+            replicas: if bits.3 || (figures.0.is_some() && others.3.is_none()) {
+                BTreeSet::new()
+            } else {
+                others.4
+            },
         },
     )
 }
@@ -73,7 +88,11 @@ impl Declared {
             .iter()
             .fold(table(name), |table, index| with_index(table, &format!("by_{index}"), index));
         self.bill(&mut table);
-        if let Some(view) = self.stream {
+        self.scale(&mut table);
+        let replicas = self.replicas.iter().map(|region| json!({ "Region": region }));
+        table["Replicas"] = replicas.collect();
+        let replicated = (!self.replicas.is_empty()).then_some("NEW_AND_OLD_IMAGES");
+        if let Some(view) = replicated.or(self.stream) {
             table["StreamSpecification"] = json!({ "StreamViewType": view });
         }
         table["TimeToLiveSpecification"] =
@@ -117,6 +136,17 @@ impl Declared {
         for index in table["GlobalSecondaryIndexes"].as_array_mut().into_iter().flatten() {
             index[key] = figures.clone();
         }
+    }
+}
+
+impl Declared {
+    fn scale(&self, table: &mut Value) {
+        let (Some(min), Some(_)) = (self.scaled, self.provisioned) else { return };
+        let range = json!({ "MinCapacity": min, "MaxCapacity": 40, "TargetValue": 50 });
+        for index in table["GlobalSecondaryIndexes"].as_array_mut().into_iter().flatten() {
+            index["AutoScaling"] = json!({ "Write": range });
+        }
+        table["AutoScaling"] = json!({ "Read": range, "Write": range });
     }
 }
 
@@ -176,10 +206,24 @@ async fn portrait(plane: &ControlPlane, declaration: &Value) -> Vec<String> {
     portrait
 }
 
+/// Units that nothing scales; others are where they were driven to.
+fn fixed(
+    scaling: &AutoScaling,
+    units: &ProvisionedThroughputDescription,
+) -> (Option<i64>, Option<i64>) {
+    let fixed = |dimension, units: Option<i64>| units.filter(|_| !scaling.scales(dimension));
+    (
+        fixed(Dimension::Read, units.read_capacity_units),
+        fixed(Dimension::Write, units.write_capacity_units),
+    )
+}
+
 async fn portrait_of(plane: &ControlPlane, name: &str) -> String {
     let client = plane.client();
     let table = client.describe_table().table_name(name).send().await.unwrap().table.unwrap();
     let arn = table.table_arn.clone().unwrap();
+    let names = table.global_secondary_indexes().iter().filter_map(|index| index.index_name());
+    let scaling = plane.services().scaler.of_table(name, names).await.unwrap();
     let mut shown = vec![
         format!(
             "{:?}",
@@ -189,13 +233,7 @@ async fn portrait_of(plane: &ControlPlane, name: &str) -> String {
                 .map(|mode| mode.billing_mode.clone())
                 .unwrap_or(Some("PROVISIONED".into()))
         ),
-        format!(
-            "{:?}",
-            table
-                .provisioned_throughput
-                .as_ref()
-                .map(|t| (t.read_capacity_units, t.write_capacity_units))
-        ),
+        format!("{:?}", table.provisioned_throughput.as_ref().map(|t| fixed(&scaling.table, t))),
         format!(
             "{:?}",
             table.on_demand_throughput.as_ref().and_then(|limits| limits.max_read_request_units)
@@ -227,7 +265,10 @@ async fn portrait_of(plane: &ControlPlane, name: &str) -> String {
                 index.index_name,
                 index.key_schema,
                 index.index_status,
-                index.provisioned_throughput.as_ref().map(|t| t.read_capacity_units),
+                index
+                    .provisioned_throughput
+                    .as_ref()
+                    .map(|t| fixed(&scaling.indexes[index.index_name().unwrap()], t)),
                 index
                     .on_demand_throughput
                     .as_ref()
@@ -237,6 +278,11 @@ async fn portrait_of(plane: &ControlPlane, name: &str) -> String {
         .collect();
     indexes.sort();
     shown.extend(indexes);
+    let mut replicas: Vec<_> =
+        table.replicas().iter().map(|replica| format!("{:?}", replica.region_name)).collect();
+    replicas.sort();
+    shown.extend(replicas);
+    shown.push(format!("{scaling:?}"));
     let ttl = client.describe_time_to_live().table_name(name).send().await.unwrap();
     let ttl = ttl.time_to_live_description.unwrap();
     let is_on = ttl.time_to_live_status.is_some_and(|status| status.as_str().starts_with("ENABL"));

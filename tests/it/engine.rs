@@ -9,9 +9,10 @@ use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
+use tablewright::autoscaling::Scaler;
 use tablewright::dynamo::Dynamo;
 use tablewright::kms::Kms;
-use tablewright::services::Services;
+use tablewright::services::{Regions, Services};
 
 use crate::cloudformation::FakeStacks;
 
@@ -69,6 +70,7 @@ impl Engine {
     }
 
     /// Whether this engine has neither tags nor a `TableId`, so that a test of them has to be left out.
+    #[expect(clippy::print_stdout, reason = "a test that is left out says so")]
     pub(crate) fn lacks_identity(&self) -> bool {
         if self.is_dynamodb_local() {
             println!("left out: DynamoDB Local has no tags and no TableId");
@@ -114,15 +116,26 @@ impl Engine {
 
     /// All services at this address; an engine answers what it knows.
     pub(crate) fn services(&self, stacks: &FakeStacks) -> Services {
+        let scaler = aws_sdk_applicationautoscaling::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(&self.url)
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(self.credentials());
         let kms = aws_sdk_kms::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(&self.url)
             .region(Region::new("eu-west-1"))
             .credentials_provider(self.credentials());
+        let engine = self.clone();
         Services {
             dynamo: Dynamo::new(self.client()),
+            scaler: Scaler::new(aws_sdk_applicationautoscaling::Client::from_conf(scaler.build())),
             kms: Kms::new(aws_sdk_kms::Client::from_conf(kms.build())),
             stacks: Arc::new(stacks.clone()),
+            regions: Regions::new(move |region| {
+                let config = engine.config().region(Region::new(region.to_owned()));
+                Client::from_conf(config.build())
+            }),
         }
     }
 

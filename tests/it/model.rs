@@ -6,9 +6,10 @@ use proptest::prelude::*;
 use serde_json::json;
 use tablewright::plan::{Setting, TableStep};
 use tablewright::schema::{
-    AttributeType, Capacity, Destination, Document, Index, Insights, InsightsMode, KeyElement,
-    KeyRole, KeySchema, Limits, Policy, Precision, Projection, Recovery, Settings, Stream, Table,
-    TableClass, Throughput, TimeToLive, Warm,
+    AttributeType, AutoScaling, Capacity, Destination, Dimension, Document, Index, Insights,
+    InsightsMode, KeyElement, KeyRole, KeySchema, Limits, Policy, Precision, Projection, Range,
+    Recovery, Replica, Scaling, Settings, Stream, Table, TableClass, Throughput, TimeToLive,
+    Tracking, Utilisation, Warm,
 };
 
 /// Does to a table what DynamoDB would do for a step; panics where it would refuse.
@@ -39,13 +40,18 @@ pub(crate) fn apply(table: &mut Table, step: &TableStep) {
         TableStep::CreateIndex { index, attributes, .. } => {
             assert!(index.keys.names().all(|key| attributes.contains_key(key)), "untyped key");
             table.attributes.extend(attributes);
-            table.settings.index_insights.insert(index.name.clone(), Insights::Off);
+            for settings in all_settings(table) {
+                settings.index_insights.insert(index.name.clone(), Insights::Off);
+            }
+            table.index_scaling.insert(index.name.clone(), AutoScaling::OFF);
             let index = Index { warm: Some(warmed(index.warm)), ..index };
             let before = table.global_indexes.insert(index.name.clone(), index);
             assert!(before.is_none(), "made twice");
         }
         TableStep::DeleteIndex(name) => {
-            table.settings.index_insights.remove(&name);
+            for settings in all_settings(table) {
+                settings.index_insights.remove(&name);
+            }
             table.global_indexes.remove(&name).expect("it is there to be removed");
         }
         TableStep::Stream(stream) => {
@@ -73,8 +79,69 @@ pub(crate) fn apply(table: &mut Table, step: &TableStep) {
             }
             set(&mut table.settings, setting);
         }
+        TableStep::Scale { index, dimension, range } => {
+            assert!(matches!(table.capacity, Capacity::Provisioned(_)), "nothing to be scaled");
+            *scaling(table, index).of_mut(dimension) = Some(Scaling::Between(named(range)));
+        }
+        TableStep::Unscale { index, dimension } => {
+            let of = scaling(table, index);
+            assert!(of.scales(dimension), "nothing scales it");
+            *of.of_mut(dimension) = Some(Scaling::Off);
+        }
+        TableStep::CreateReplica { region, key, class } => {
+            assert!(can_be_replicated(table), "writes do not scale");
+            table.stream = Some(Stream::NewAndOldImages);
+            let class = class.or(table.class);
+            let settings = live_settings(Settings::default(), &table.global_indexes);
+            let replicas = table.replicas.as_mut().unwrap();
+            let before = replicas.insert(region, Replica { key, class, settings });
+            assert!(before.is_none(), "made twice");
+        }
+        TableStep::ReplicaClass { region, class } => replica(table, &region).class = Some(class),
+        TableStep::ReplicaSetting { region, setting } => {
+            set(&mut replica(table, &region).settings, setting);
+        }
+        TableStep::DeleteReplica(region) => {
+            let gone = table.replicas.as_mut().unwrap().remove(&region);
+            assert!(gone.is_some(), "it is there to be removed");
+        }
     }
+    let is_replicated = table.replicas.as_ref().is_some_and(|replicas| !replicas.is_empty());
+    assert!(!is_replicated || table.stream != Some(Stream::Off), "replication reads the stream");
     *table = table.clone().normalised();
+}
+
+/// The settings of the table and of its replicas.
+fn all_settings(table: &mut Table) -> impl Iterator<Item = &mut Settings> {
+    let replicas = table.replicas.iter_mut().flatten().map(|(_, replica)| &mut replica.settings);
+    std::iter::once(&mut table.settings).chain(replicas)
+}
+
+fn scaling(table: &mut Table, index: Option<String>) -> &mut AutoScaling {
+    match index {
+        None => &mut table.scaling,
+        Some(index) => table.index_scaling.get_mut(&index).unwrap(),
+    }
+}
+
+fn replica<'a>(table: &'a mut Table, region: &str) -> &'a mut Replica {
+    table.replicas.as_mut().unwrap().get_mut(region).unwrap()
+}
+
+fn can_be_replicated(table: &Table) -> bool {
+    let scales = |of: &AutoScaling| of.scales(Dimension::Write);
+    let indexes = table.global_indexes.keys().all(|name| scales(&table.index_scaling[name]));
+    matches!(table.capacity, Capacity::OnDemand(_)) || (scales(&table.scaling) && indexes)
+}
+
+/// A live policy has a name and cooldowns.
+fn named(mut range: Range) -> Range {
+    if let Some(tracking) = &mut range.tracking {
+        tracking.policy.get_or_insert_with(|| "policy".to_owned());
+        tracking.scale_in_cooldown.get_or_insert(0);
+        tracking.scale_out_cooldown.get_or_insert(0);
+    }
+    range
 }
 
 fn raise(live: &mut Option<Warm>, to: Warm) {
@@ -204,53 +271,177 @@ fn settings() -> impl Strategy<Value = Settings> {
         })
 }
 
-/// Any table of one key; what it leaves out, if anything, is unmanaged.
+fn range() -> impl Strategy<Value = Range> {
+    let cooldown = || prop::option::of(0_u32..2);
+    (1_u32..3, 3_u32..5, 20_u32..22, cooldown(), cooldown(), any::<bool>()).prop_map(
+        |(min, max, target, scale_in_cooldown, scale_out_cooldown, only_out)| Range {
+            min,
+            max,
+            tracking: Some(Tracking {
+                policy: None,
+                target: Utilisation(target * 100),
+                scale_in_cooldown,
+                scale_out_cooldown,
+                only_out,
+            }),
+        },
+    )
+}
+
+/// Auto scaling of what is provisioned; `None` where it is unmanaged.
+fn auto_scaling(provisioned: bool) -> impl Strategy<Value = AutoScaling> {
+    if !provisioned {
+        return Just(AutoScaling::default()).boxed();
+    }
+    let scaling = || prop_oneof![Just(Scaling::Off), range().prop_map(Scaling::Between)];
+    (prop::option::of(scaling()), prop::option::of(scaling()))
+        .prop_map(|(read, write)| AutoScaling { read, write })
+        .boxed()
+}
+
+fn any_class() -> impl Strategy<Value = Option<TableClass>> {
+    let class = prop_oneof![Just(TableClass::Standard), Just(TableClass::InfrequentAccess)];
+    prop::option::of(class)
+}
+
+fn any_replicas() -> impl Strategy<Value = Option<BTreeMap<String, Replica>>> {
+    let replica = (any_class(), settings(), prop::option::of(insights()));
+    let replica = replica.prop_map(|(class, settings, watched)| {
+        let index_insights =
+            watched.map(|watched| ("by_0".to_owned(), watched)).into_iter().collect();
+        Replica { key: None, class, settings: Settings { index_insights, ..settings } }
+    });
+    prop::option::of(prop::collection::btree_map("(eu-west-2|us-east-1)", replica, 0..3))
+}
+
+/// Any table of one key that a declaration can have; what it leaves out, if anything, is unmanaged.
 pub(crate) fn any_table() -> impl Strategy<Value = Table> {
     let stream = prop_oneof![Just(Stream::Off), Just(Stream::KeysOnly), Just(Stream::NewImage)];
     let ttl = prop_oneof![Just(TimeToLive::Off), "[ab]".prop_map(TimeToLive::On)];
-    let class = prop_oneof![Just(TableClass::Standard), Just(TableClass::InfrequentAccess)];
-    let features = (prop::option::of(stream), prop::option::of(class), prop::option::of(ttl));
     any::<bool>().prop_flat_map(move |provisioned| {
-        let indexes = prop::collection::vec(index(provisioned), 0..5);
-        (capacity(provisioned), indexes, features.clone(), warm(), settings()).prop_map(
-            |(capacity, indexes, (stream, class, time_to_live), warm, settings)| {
-                let key = |name: &str| (name.to_owned(), AttributeType::String);
-                let insights = indexes
-                    .iter()
-                    .filter_map(|(index, insights)| Some((index.name.clone(), insights.clone()?)));
-                let hash = KeyElement { name: "pk".to_owned(), role: KeyRole::Hash };
-                let table = Table {
-                    name: "orders".to_owned(),
-                    keys: KeySchema(vec![hash]),
-                    attributes: ["pk", "k0", "k1", "k2"].map(key).into(),
-                    settings: Settings { index_insights: insights.collect(), ..settings },
-                    global_indexes: indexes
-                        .into_iter()
-                        .map(|(index, _)| (index.name.clone(), index))
-                        .collect(),
-                    local_indexes: BTreeMap::new(),
-                    capacity,
-                    warm,
-                    stream,
-                    encryption: None,
-                    class,
-                    time_to_live,
-                };
-                table.normalised()
+        let scaled_index = (index(provisioned), auto_scaling(provisioned));
+        let features = (
+            prop::option::of(stream.clone()),
+            any_class(),
+            prop::option::of(ttl.clone()),
+            warm(),
+            auto_scaling(provisioned),
+        );
+        let indexes = prop::collection::vec(scaled_index, 0..5);
+        (capacity(provisioned), indexes, features, settings(), any_replicas()).prop_map(
+            |(capacity, indexes, features, settings, replicas)| {
+                put_together(capacity, indexes, features, settings, replicas)
             },
         )
     })
 }
 
+type Indexed = ((Index, Option<Insights>), AutoScaling);
+type Features = (Option<Stream>, Option<TableClass>, Option<TimeToLive>, Option<Warm>, AutoScaling);
+
+fn put_together(
+    capacity: Capacity,
+    indexes: Vec<Indexed>,
+    features: Features,
+    settings: Settings,
+    replicas: Option<BTreeMap<String, Replica>>,
+) -> Table {
+    let (stream, class, time_to_live, warm, scaling) = features;
+    let key = |name: &str| (name.to_owned(), AttributeType::String);
+    let hash = KeyElement { name: "pk".to_owned(), role: KeyRole::Hash };
+    let mut table = Table {
+        name: "orders".to_owned(),
+        keys: KeySchema(vec![hash]),
+        attributes: ["pk", "k0", "k1", "k2"].map(key).into(),
+        global_indexes: BTreeMap::new(),
+        local_indexes: BTreeMap::new(),
+        capacity,
+        warm,
+        scaling,
+        index_scaling: BTreeMap::new(),
+        stream,
+        encryption: None,
+        class,
+        time_to_live,
+        settings,
+        replicas,
+    };
+    for ((index, watched), scaled) in indexes {
+        let name = index.name.clone();
+        table.settings.index_insights.extend(watched.map(|watched| (name.clone(), watched)));
+        table.index_scaling.insert(name.clone(), scaled);
+        table.global_indexes.insert(name, index);
+    }
+    as_can_be_declared(table).normalised()
+}
+
+/// Leaves out what the parser refuses with replicas.
+fn as_can_be_declared(mut table: Table) -> Table {
+    let names: Vec<_> = table.global_indexes.keys().cloned().collect();
+    let is_replicated = table.replicas.as_ref().is_some_and(|replicas| !replicas.is_empty());
+    for (_, replica) in table.replicas.iter_mut().flatten() {
+        replica.settings.index_insights.retain(|name, _| names.contains(name));
+    }
+    if is_replicated {
+        table.stream = table.stream.map(|_| Stream::NewAndOldImages);
+    }
+    if is_replicated && matches!(table.capacity, Capacity::Provisioned(_)) {
+        let range = Range { min: 1, max: 9, tracking: None };
+        for of in std::iter::once(&mut table.scaling).chain(table.index_scaling.values_mut()) {
+            of.write = Some(Scaling::Between(range.clone()));
+        }
+    }
+    table
+}
+
 /// A live table knows all of its features.
 pub(crate) fn live(table: Table) -> Table {
-    let all_off = table.global_indexes.keys().map(|name| (name.clone(), Insights::Off));
+    let scaled = |of: AutoScaling| {
+        let each = |scaling| match scaling {
+            Some(Scaling::Between(range)) => Some(Scaling::Between(named(range))),
+            Some(Scaling::Off) | None => Some(Scaling::Off),
+        };
+        AutoScaling { read: each(of.read), write: each(of.write) }
+    };
+    let mut index_scaling = table.index_scaling;
+    let index_scaling = table
+        .global_indexes
+        .keys()
+        .map(|name| (name.clone(), scaled(index_scaling.remove(name).unwrap_or_default())));
+    let class = table.class.or(Some(TableClass::Standard));
+    let replicas = table.replicas.unwrap_or_default();
+    let replicas: BTreeMap<_, _> = replicas
+        .into_iter()
+        .map(|(region, replica)| {
+            let settings = live_settings(replica.settings, &table.global_indexes);
+            (region, Replica { class: replica.class.or(class), settings, ..replica })
+        })
+        .collect();
+    let stream = if replicas.is_empty() { table.stream } else { Some(Stream::NewAndOldImages) };
+    let warm_index = |(name, index): (&String, &Index)| {
+        (name.clone(), Index { warm: Some(warmed(index.warm)), ..index.clone() })
+    };
+    Table {
+        warm: Some(warmed(table.warm)),
+        scaling: scaled(table.scaling),
+        index_scaling: index_scaling.collect(),
+        stream: stream.or(Some(Stream::Off)),
+        class,
+        time_to_live: table.time_to_live.or(Some(TimeToLive::Off)),
+        settings: live_settings(table.settings, &table.global_indexes),
+        replicas: Some(replicas),
+        global_indexes: table.global_indexes.iter().map(warm_index).collect(),
+        ..table
+    }
+}
+
+fn live_settings(settings: Settings, indexes: &BTreeMap<String, Index>) -> Settings {
     let on = |insights: Insights| match insights {
         Insights::On(mode) => Insights::On(mode.or(Some(InsightsMode::ThrottledKeys))),
         other => other,
     };
-    let settings = table.settings;
-    let mut index_insights: BTreeMap<_, _> = all_off.collect();
+    let mut index_insights: BTreeMap<_, _> =
+        indexes.keys().map(|name| (name.clone(), Insights::Off)).collect();
     index_insights.extend(settings.index_insights.into_iter().map(|(name, is)| (name, on(is))));
     let destination = match settings.destination.unwrap_or(Destination::Off) {
         Destination::Stream { arn, precision } => {
@@ -258,23 +449,13 @@ pub(crate) fn live(table: Table) -> Table {
         }
         other => other,
     };
-    let warm_index =
-        |(name, index): (String, Index)| (name, Index { warm: Some(warmed(index.warm)), ..index });
-    Table {
-        warm: Some(warmed(table.warm)),
-        global_indexes: table.global_indexes.into_iter().map(warm_index).collect(),
-        stream: table.stream.or(Some(Stream::Off)),
-        class: table.class.or(Some(TableClass::Standard)),
-        time_to_live: table.time_to_live.or(Some(TimeToLive::Off)),
-        settings: Settings {
-            recovery: settings.recovery.or(Some(Recovery::Off)),
-            destination: Some(destination),
-            insights: Some(on(settings.insights.unwrap_or(Insights::Off))),
-            index_insights,
-            policy: settings.policy.or(Some(Policy::Off)),
-            tags: settings.tags.or_else(|| Some(BTreeMap::new())),
-            deletion_protection: settings.deletion_protection.or(Some(false)),
-        },
-        ..table
+    Settings {
+        recovery: settings.recovery.or(Some(Recovery::Off)),
+        destination: Some(destination),
+        insights: Some(on(settings.insights.unwrap_or(Insights::Off))),
+        index_insights,
+        policy: settings.policy.or(Some(Policy::Off)),
+        tags: settings.tags.or_else(|| Some(BTreeMap::new())),
+        deletion_protection: settings.deletion_protection.or(Some(false)),
     }
 }

@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 use tablewright::desired::Desired;
 use tablewright::kms::FoundKey;
 use tablewright::observe::Observed;
-use tablewright::plan::{self, Input, Mode};
-use tablewright::schema::{Encryption, Stream, Table, TimeToLive, Warm};
+use tablewright::plan::{self, Input, Mode, TableStep};
+use tablewright::schema::{
+    Capacity, Encryption, Replica, Scaling, Stream, Table, Throughput, TimeToLive, Warm,
+};
 
 use crate::model;
 use crate::planner::observed;
@@ -413,4 +415,235 @@ fn a_new_table_or_index_cannot_have_less_warm_throughput_than_it_starts_with() {
     let slow = json!({ "WriteUnitsPerSecond": 100 });
     let refused = plan(&with(provisioned, "WarmThroughput", slow), &Observed::default());
     assert!(refused[0].contains("is 100 write, and it has 5 read, 101 write"), "{refused:?}");
+}
+
+/// A provisioned table with an index, whose reads scale.
+fn scaled(range: &Value) -> Value {
+    let mut orders = with_index(provisioned(5, 5), "by_a", "a");
+    orders["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"] =
+        json!({ "ReadCapacityUnits": 5, "WriteCapacityUnits": 5 });
+    for scaled in ["/GlobalSecondaryIndexes/0", ""] {
+        orders.pointer_mut(scaled).unwrap()["AutoScaling"] = json!({ "Read": range });
+    }
+    orders
+}
+
+fn range() -> Value {
+    json!({ "MinCapacity": "5", "MaxCapacity": "50", "TargetValue": "70.5" })
+}
+
+fn moved(observed: Observed) -> Observed {
+    by_hand(observed, |live| {
+        let moved = Capacity::Provisioned(Throughput { read: 23, write: 5 });
+        live.capacity = moved;
+        live.global_indexes.get_mut("by_a").unwrap().capacity = moved;
+    })
+}
+
+#[test]
+fn a_figure_that_auto_scaling_has_moved_is_no_change() {
+    assert_eq!(plan(&scaled(&range()), &moved(deployed(&scaled(&range())))), [NOTHING]);
+    // Not even where somebody else has set it up.
+    let mut unscaled = scaled(&range());
+    for of in ["/GlobalSecondaryIndexes/0", ""] {
+        unscaled.pointer_mut(of).unwrap().as_object_mut().unwrap().remove("AutoScaling");
+    }
+    let mut observed = moved(deployed(&scaled(&range())));
+    observed.ledger.tables.get_mut("orders").unwrap().declaration =
+        serde_json::to_string(&read(&unscaled)).ok();
+    assert_eq!(plan(&unscaled, &observed), [NOTHING]);
+    // The other figure is ours.
+    let mut written = scaled(&range());
+    written["ProvisionedThroughput"]["WriteCapacityUnits"] = json!(9);
+    assert_eq!(
+        plan(&written, &moved(deployed(&scaled(&range())))),
+        ["~ table orders: throughput 23 read, 9 write"]
+    );
+}
+
+#[test]
+fn auto_scaling_that_left_the_declaration_ends_before_the_figures_count_again() {
+    let mut fixed = provisioned(7, 5);
+    fixed["AttributeDefinitions"] = table("orders")["AttributeDefinitions"].clone();
+    assert_eq!(
+        plan(&fixed, &moved(deployed(&scaled(&range())))),
+        [
+            "~ table orders: auto scaling of read off",
+            "~ table orders: auto scaling of index by_a read off",
+            "~ table orders: throughput 7 read, 5 write",
+            "- table orders: index by_a",
+        ]
+    );
+    let on_demand = with_index(table("orders"), "by_a", "a");
+    assert_eq!(
+        plan(&on_demand, &moved(deployed(&scaled(&range())))),
+        [
+            "~ table orders: auto scaling of read off",
+            "~ table orders: auto scaling of index by_a read off",
+            "~ table orders: billing provisioned 23 read, 5 write -> on demand",
+        ]
+    );
+}
+
+#[test]
+fn another_range_keeps_what_the_declaration_leaves_open() {
+    let other = json!({ "MinCapacity": 5, "MaxCapacity": 60, "TargetValue": 70.5 });
+    let live = by_hand(deployed(&scaled(&range())), |live| {
+        let Some(Scaling::Between(range)) = &mut live.scaling.read else { panic!("it scales") };
+        range.tracking.as_mut().unwrap().scale_in_cooldown = Some(120);
+    });
+    assert_eq!(plan(&scaled(&range()), &live), [NOTHING]);
+    let desired = scaled(&other);
+    assert_eq!(
+        plan(&desired, &live),
+        [
+            "~ table orders: auto scaling of read 5 to 60 at 70.50 %",
+            "~ table orders: auto scaling of index by_a read 5 to 60 at 70.50 %",
+        ]
+    );
+    let steps = plan::changes(&read(&desired), live.tables["orders"].table()).steps;
+    let TableStep::Scale { range, .. } = &steps[0] else { panic!("{steps:?}") };
+    assert_eq!(range.tracking.as_ref().unwrap().scale_in_cooldown, Some(120));
+}
+
+fn replicated(replicas: Value) -> Value {
+    with(table("orders"), "Replicas", replicas)
+}
+
+#[test]
+fn each_replica_comes_by_itself_and_has_all_its_settings() {
+    let tags = json!([{ "Key": "team", "Value": "shop" }]);
+    let replica = |region: &str| {
+        json!({
+            "Region": region,
+            "Tags": tags,
+            "DeletionProtectionEnabled": true,
+            "PointInTimeRecoverySpecification": { "PointInTimeRecoveryEnabled": true },
+        })
+    };
+    let both = replicated(json!([replica("us-east-1"), replica("eu-west-2")]));
+    assert_eq!(
+        from(&table("orders"), &both),
+        [
+            "+ table orders: replica in eu-west-2",
+            "+ table orders: replica in us-east-1",
+            "~ table orders: replica in eu-west-2 point-in-time recovery on, 35 days",
+            "~ table orders: replica in eu-west-2 tag team",
+            "~ table orders: replica in us-east-1 point-in-time recovery on, 35 days",
+            "~ table orders: replica in us-east-1 tag team",
+            "~ table orders: replica in eu-west-2 deletion protection on",
+            "~ table orders: replica in us-east-1 deletion protection on",
+        ]
+    );
+    let bare = replicated(json!([{ "Region": "us-east-1" }]));
+    assert_eq!(
+        from(&both, &bare),
+        ["~ table orders: replica in us-east-1 untag team", "- table orders: replica in eu-west-2"]
+    );
+}
+
+#[test]
+fn replicas_of_others_stay_and_ours_go_with_the_declaration() {
+    let one = replicated(json!([{ "Region": "us-east-1" }]));
+    assert_eq!(from(&one, &table("orders")), ["- table orders: replica in us-east-1"]);
+    let foreign = by_hand(deployed(&table("orders")), |live| {
+        live.replicas.get_or_insert_default().insert("us-east-1".to_owned(), Replica::default());
+    });
+    assert_eq!(plan(&table("orders"), &foreign), [NOTHING]);
+    assert_eq!(
+        plan(&replicated(json!([])), &foreign),
+        [
+            NOTHING,
+            "! table orders: the replica in us-east-1 is not declared and was not before; left alone",
+        ]
+    );
+}
+
+#[test]
+fn a_replica_of_the_own_region_or_of_a_strongly_consistent_table_is_refused() {
+    let here = replicated(json!([{ "Region": "eu-west-1" }]));
+    for live in [Observed::default(), deployed(&table("orders"))] {
+        let observed = Observed { region: Some("eu-west-1".to_owned()), ..live };
+        let refused = plan(&here, &observed);
+        assert!(refused[0].contains("Replicas names eu-west-1, the table's own region"));
+    }
+    let mut strong = deployed(&table("orders"));
+    strong.tables.get_mut("orders").unwrap().description.is_strongly_replicated = true;
+    let refused = plan(&replicated(json!([{ "Region": "us-east-1" }])), &strong);
+    assert!(refused[0].contains("its replicas are strongly consistent"), "{refused:?}");
+    assert_eq!(plan(&table("orders"), &strong), [NOTHING]);
+}
+
+#[test]
+fn the_key_of_a_replica_and_the_stream_under_it_are_refused() {
+    let with_key = |key: &str| {
+        let sse = json!({ "SSEEnabled": true, "KMSMasterKeyId": KEY });
+        let replica =
+            json!({ "Region": "us-east-1", "SSESpecification": { "KMSMasterKeyId": key } });
+        with(replicated(json!([replica])), "SSESpecification", sse)
+    };
+    let other = KEY.replace("0d8b5c9e", "ffffffff");
+    let refused = from(&with_key(KEY), &with_key(&other));
+    assert!(refused[0].contains("the KMS key of the replica in us-east-1 cannot change"));
+    assert_eq!(from(&with_key(KEY), &with_key("alias/orders")), [NOTHING]);
+    // Replicas that nobody declares read the stream all the same.
+    let foreign = by_hand(deployed(&table("orders")), |live| {
+        live.stream = Some(Stream::NewAndOldImages);
+        live.replicas.get_or_insert_default().insert("us-east-1".to_owned(), Replica::default());
+    });
+    let stream = json!({ "StreamViewType": "KEYS_ONLY" });
+    let refused = plan(&with(table("orders"), "StreamSpecification", stream), &foreign);
+    assert!(refused[0].contains("the stream cannot become KEYS_ONLY while the table has replicas"));
+}
+
+#[test]
+fn replicas_want_to_see_all_of_the_stream_that_there_is() {
+    let partial = json!({ "StreamViewType": "KEYS_ONLY" });
+    let partial = with(table("orders"), "StreamSpecification", partial);
+    let one = replicated(json!([{ "Region": "us-east-1" }]));
+    assert_eq!(
+        from(&partial, &one),
+        [
+            "~ table orders: stream off",
+            "~ table orders: stream NEW_AND_OLD_IMAGES",
+            "+ table orders: replica in us-east-1",
+        ]
+    );
+    let foreign = by_hand(deployed(&table("orders")), |live| live.stream = Some(Stream::KeysOnly));
+    let refused = plan(&one, &foreign);
+    assert!(
+        refused[0].contains("replicas need a stream of NEW_AND_OLD_IMAGES, and its is KEYS_ONLY")
+    );
+}
+
+#[test]
+fn replicas_go_before_the_stream_that_they_read() {
+    let stream = json!({ "StreamViewType": "NEW_AND_OLD_IMAGES" });
+    let one = replicated(json!([{ "Region": "us-east-1" }]));
+    assert_eq!(
+        from(&with(one, "StreamSpecification", stream), &table("orders")),
+        ["- table orders: replica in us-east-1", "~ table orders: stream off"]
+    );
+}
+
+#[test]
+fn an_index_that_goes_does_so_before_a_replica_needs_its_writes_to_scale() {
+    let scaled_writes = |mut orders: Value| {
+        orders["AutoScaling"] = json!({ "Write": range() });
+        orders
+    };
+    let indexed = with_index(provisioned(5, 5), "by_a", "a");
+    let mut indexed = scaled_writes(indexed);
+    indexed["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"] =
+        json!({ "ReadCapacityUnits": 5, "WriteCapacityUnits": 5 });
+    let replicated = json!([{ "Region": "us-east-1" }]);
+    let replicated = with(scaled_writes(provisioned(5, 5)), "Replicas", replicated);
+    assert_eq!(
+        from(&indexed, &replicated),
+        ["- table orders: index by_a", "+ table orders: replica in us-east-1"]
+    );
+    let mut foreign = deployed(&indexed);
+    foreign.ledger.tables.get_mut("orders").unwrap().indexes.clear();
+    let refused = plan(&replicated, &foreign);
+    assert!(refused[0].contains("needs AutoScaling.Write of every index; declare by_a with it"));
 }

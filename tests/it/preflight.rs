@@ -195,6 +195,66 @@ const ON_DEMAND: &[Case] = &[
         "Tables[0].MultiRegionConsistency: strong consistency between regions",
     ),
     (
+        "auto scaling on demand",
+        |t| t["AutoScaling"] = json!({ "Read": range(1, 2, 70) }),
+        "Tables[0].AutoScaling: cannot be given while the table is PAY_PER_REQUEST",
+    ),
+    (
+        "auto scaling of an index on demand",
+        |t| t["GlobalSecondaryIndexes"][0]["AutoScaling"] = json!({ "Read": range(1, 2, 70) }),
+        "Tables[0].GlobalSecondaryIndexes[0].AutoScaling: cannot be given while the table is PAY_PER_REQUEST",
+    ),
+    (
+        "two replicas of one region",
+        |t| t["Replicas"] = json!([{ "Region": "us-east-1" }, { "Region": "us-east-1" }]),
+        "Tables[0].Replicas[1]: us-east-1 is declared twice",
+    ),
+    (
+        "a replica of no region",
+        |t| t["Replicas"] = json!([{ "Region": "Ireland" }]),
+        "Tables[0].Replicas[0].Region: \"Ireland\" is not a region like eu-west-1",
+    ),
+    (
+        "a replica without a key of a table with one",
+        |t| {
+            t["SSESpecification"] = json!({ "SSEEnabled": true, "KMSMasterKeyId": "alias/x" });
+            t["Replicas"] = json!([{ "Region": "us-east-1" }]);
+        },
+        "Tables[0].Replicas: the table has a KMS key of its own, so the replica in us-east-1 needs one of its region",
+    ),
+    (
+        "a replica with a key of a table without",
+        |t| {
+            let key = json!({ "KMSMasterKeyId": "alias/x" });
+            t["Replicas"] = json!([{ "Region": "us-east-1", "SSESpecification": key }]);
+        },
+        "Tables[0].Replicas: the replica in us-east-1 has a KMS key and the table none",
+    ),
+    (
+        "a stream that replication cannot read",
+        |t| {
+            t["Replicas"] = json!([{ "Region": "us-east-1" }]);
+            t["StreamSpecification"] = json!({ "StreamViewType": "KEYS_ONLY" });
+        },
+        "Tables[0].StreamSpecification: replication reads the stream: with Replicas give NEW_AND_OLD_IMAGES",
+    ),
+    (
+        "insights of an index that a replica has not",
+        |t| {
+            let index = json!({ "IndexName": "by_z", "ContributorInsightsSpecification": { "Enabled": true } });
+            t["Replicas"] = json!([{ "Region": "us-east-1", "GlobalSecondaryIndexes": [index] }]);
+        },
+        "Tables[0].Replicas: the replica in us-east-1 names the index by_z, which is not declared",
+    ),
+    (
+        "throughput of a replica",
+        |t| {
+            t["Replicas"] =
+                json!([{ "Region": "us-east-1", "ReadOnDemandThroughputSettings": {} }]);
+        },
+        "Tables[0].Replicas[0].ReadOnDemandThroughputSettings: replicas have the table's on-demand limits",
+    ),
+    (
         "write throughput in the words of a global table",
         |t| t["WriteProvisionedThroughputSettings"] = json!({}),
         "Tables[0].WriteProvisionedThroughputSettings: belongs to AWS::DynamoDB::GlobalTable",
@@ -224,6 +284,22 @@ const PROVISIONED: &[Case] = &[
         "Tables[0].GlobalSecondaryIndexes[0].ProvisionedThroughput: is required",
     ),
     (
+        "a range that ends before it begins",
+        |t| t["AutoScaling"] = json!({ "Read": range(5, 4, 70) }),
+        "Tables[0].AutoScaling.Read.MaxCapacity: is 4 and below MinCapacity, 5",
+    ),
+    (
+        "a target that is no utilisation",
+        |t| t["AutoScaling"] = json!({ "Read": range(1, 4, 95) }),
+        "Tables[0].AutoScaling.Read.TargetValue: expected 20 to 90 per cent with up to two decimals, found 95",
+    ),
+    (
+        "replicas whose writes do not scale",
+        |t| t["Replicas"] = json!([{ "Region": "us-east-1" }]),
+        "Tables[0].Replicas: with PROVISIONED, replicas need AutoScaling.Write of the table and of every index; it is \
+         missing of the table, by_a",
+    ),
+    (
         "no throughput",
         |t| t["ProvisionedThroughput"] = units(0, 0),
         "Tables[0].ProvisionedThroughput.ReadCapacityUnits: expected a whole number of at least 1",
@@ -232,6 +308,10 @@ const PROVISIONED: &[Case] = &[
 
 fn units(read: u64, write: u64) -> Value {
     json!({ "ReadCapacityUnits": read, "WriteCapacityUnits": write })
+}
+
+fn range(min: u64, max: u64, target: u64) -> Value {
+    json!({ "MinCapacity": min, "MaxCapacity": max, "TargetValue": target })
 }
 
 fn local(name: &str, hash: &str) -> Value {
