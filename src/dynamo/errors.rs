@@ -184,6 +184,9 @@ impl Error {
                 let message = error.message().unwrap_or_default();
                 (classify(code, message), format!("{code}: {message}"))
             }
+            (SdkError::ServiceError(_), None) if is_unknown_operation(error) => {
+                (Class::Unsupported, "UnknownOperationException".to_owned())
+            }
             (SdkError::ServiceError(_) | SdkError::ResponseError(_), _) => {
                 (Class::Internal, chain(error))
             }
@@ -237,6 +240,12 @@ impl fmt::Display for Error {
             _ => write!(f, "{action} on {resource} failed: {message}"),
         }
     }
+}
+
+/// Whether an endpoint that is another service's said so: it does in XML, whatever it was asked in.
+fn is_unknown_operation<E>(error: &SdkError<E>) -> bool {
+    let body = error.raw_response().and_then(|response| response.body().bytes());
+    body.is_some_and(|body| body.starts_with(b"<UnknownOperationException"))
 }
 
 /// An error with all its causes: SDK errors say nothing useful by themselves.

@@ -471,7 +471,7 @@ fn auto_scaling_that_left_the_declaration_ends_before_the_figures_count_again() 
             "~ table orders: auto scaling of read off",
             "~ table orders: auto scaling of index by_a read off",
             "~ table orders: throughput 7 read, 5 write",
-            "- table orders: index by_a",
+            "- table orders: index by_a, when the whole stack has succeeded",
         ]
     );
     let on_demand = with_index(table("orders"), "by_a", "a");
@@ -538,14 +538,20 @@ fn each_replica_comes_by_itself_and_has_all_its_settings() {
     let bare = replicated(json!([{ "Region": "us-east-1" }]));
     assert_eq!(
         from(&both, &bare),
-        ["~ table orders: replica in us-east-1 untag team", "- table orders: replica in eu-west-2"]
+        [
+            "~ table orders: replica in us-east-1 untag team",
+            "- table orders: replica in eu-west-2, when the whole stack has succeeded",
+        ]
     );
 }
 
 #[test]
 fn replicas_of_others_stay_and_ours_go_with_the_declaration() {
     let one = replicated(json!([{ "Region": "us-east-1" }]));
-    assert_eq!(from(&one, &table("orders")), ["- table orders: replica in us-east-1"]);
+    assert_eq!(
+        from(&one, &table("orders")),
+        ["- table orders: replica in us-east-1, when the whole stack has succeeded"]
+    );
     let foreign = by_hand(deployed(&table("orders")), |live| {
         live.replicas.get_or_insert_default().insert("us-east-1".to_owned(), Replica::default());
     });
@@ -622,7 +628,10 @@ fn replicas_go_before_the_stream_that_they_read() {
     let one = replicated(json!([{ "Region": "us-east-1" }]));
     assert_eq!(
         from(&with(one, "StreamSpecification", stream), &table("orders")),
-        ["- table orders: replica in us-east-1", "~ table orders: stream off"]
+        [
+            "- table orders: replica in us-east-1, when the whole stack has succeeded",
+            "~ table orders: stream off, when the whole stack has succeeded",
+        ]
     );
 }
 

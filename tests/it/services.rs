@@ -39,6 +39,18 @@ async fn a_name_of_a_key_leads_to_its_arn_or_to_why_it_cannot_be_used() {
 }
 
 #[tokio::test]
+async fn an_endpoint_of_another_service_does_not_implement_this_one() {
+    // As AWS answers, and the embedded engine like it.
+    let server = MockServer::start().await;
+    let unknown = ResponseTemplate::new(404).set_body_string("<UnknownOperationException/>\n");
+    Mock::given(wiremock::matchers::any()).respond_with(unknown).mount(&server).await;
+    let services = services(&server);
+    assert_eq!(services.kms.find("alias/orders").await.unwrap(), FoundKey::Unsupported);
+    let error = services.scaler.of_table("orders", []).await.unwrap_err();
+    assert_eq!(error.class, Class::Unsupported);
+}
+
+#[tokio::test]
 async fn a_denied_request_names_the_service_whose_action_is_denied() {
     let server = MockServer::start().await;
     let denied = json!({ "__type": "AccessDeniedException", "message": "no" });
