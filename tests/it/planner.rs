@@ -114,7 +114,7 @@ fn reviewed() -> (Desired, Vec<Spec>, Observed) {
     (desired, migrator.specs(), observed)
 }
 
-fn input<'a>(reviewed: &'a (Desired, Vec<Spec>, Observed), mode: Mode) -> Input<'a> {
+fn input(reviewed: &(Desired, Vec<Spec>, Observed), mode: Mode) -> Input<'_> {
     let (desired, specs, observed) = reviewed;
     Input { desired, specs, observed, scope: SCOPE, run: "run", mode }
 }
