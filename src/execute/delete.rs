@@ -13,7 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::ledger::rows::{Origin, TableRow, entry};
 use crate::ledger::{Lease, RowWrite, Snapshot};
 use crate::observe::{self, OWNER_TAG};
-use crate::plan::Takes;
+use crate::plan::{Takes, has_only_own_replicas};
 use crate::schema::{Capacity, Dimension, Table};
 use crate::services::Services;
 
@@ -158,9 +158,7 @@ async fn end(
             return Ok(End::Stays("it is protected against deletion"));
         }
         if !has_only_own_replicas(&row, &found.table) {
-            return Ok(End::Stays(
-                "it has replicas that were not declared here; remove them first",
-            ));
+            return Ok(End::Stays("it has replicas that were not declared here"));
         }
         if row.removal == RemovalPolicy::Snapshot {
             backup = back_up(dynamo, lease, &mut row, deadline).await?;
@@ -201,12 +199,6 @@ async fn back_up(
     }
     tracing::info!(table = name, backup = arn, "backed up");
     Ok(Some(arn))
-}
-
-/// Whether all replicas of a table are those of its last declaration.
-fn has_only_own_replicas(row: &TableRow, live: &Table) -> bool {
-    let last = row.last_declaration().and_then(|last| last.replicas).unwrap_or_default();
-    live.replicas.iter().flatten().all(|(region, _)| last.contains_key(region))
 }
 
 /// Deletes the table with this identity and waits until it is gone. What would outlive it goes before: its replicas,

@@ -7,6 +7,7 @@ use crate::desired::RemovalPolicy;
 use crate::dynamo::Status;
 use crate::ledger::rows::{Origin, TableRow};
 use crate::observe::{Feature, LiveTable, OWNER_TAG};
+use crate::schema::Table;
 
 /// A table that is not declared any more, and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,5 +135,15 @@ fn stand_in_the_way(scope: &str, row: &TableRow, live: &LiveTable) -> Option<&'s
     if live.table().settings.deletion_protection == Some(true) {
         return Some("it is protected against deletion");
     }
+    if !has_only_own_replicas(row, live.table()) {
+        return Some("it has replicas that were not declared here");
+    }
     None
+}
+
+/// Whether all replicas of a table are those of its last declaration.
+#[must_use]
+pub fn has_only_own_replicas(row: &TableRow, live: &Table) -> bool {
+    let last = row.last_declaration().and_then(|last| last.replicas).unwrap_or_default();
+    live.replicas.iter().flatten().all(|(region, _)| last.contains_key(region))
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use tablewright::desired::{DeclaredTable, Desired, RemovalPolicy};
 use tablewright::dynamo::{Description, Status};
 use tablewright::ledger::rows::{MetaRow, Origin, TableRow};
+use tablewright::migration::Spec;
 use tablewright::observe::{LiveTable, OWNER_TAG, Observed};
 use tablewright::plan::{self, Fate, Input, Mode, Plan, Setting, TableStep, changes};
 use tablewright::schema::{Stream, Table, TableClass};
@@ -60,8 +61,8 @@ fn keep(id: &'static str, table: &'static str) -> Migration {
     Migration::backfill(id, table, |_| Ok(Change::Keep))
 }
 
-#[test]
-fn a_plan_reads_like_what_will_happen() {
+/// A declaration that wants something of every kind, the migrations that come with it, and what there is.
+fn reviewed() -> (Desired, Vec<Spec>, Observed) {
     let old = [
         with_index(with_index(table("orders"), "by_a", "a"), "by_b", "b"),
         table("users"),
@@ -110,16 +111,18 @@ fn a_plan_reads_like_what_will_happen() {
     observed.tables.remove("gone");
     let protected = observed.tables.get_mut("protected").unwrap();
     protected.description.table.settings.deletion_protection = Some(true);
-    let specs = migrator.specs();
-    let input = Input {
-        desired: &desired,
-        specs: &specs,
-        observed: &observed,
-        scope: SCOPE,
-        run: "run",
-        mode: Mode::Deploy,
-    };
-    insta::assert_snapshot!(plan::plan(&input).unwrap(), @r"
+    (desired, migrator.specs(), observed)
+}
+
+fn input(reviewed: &(Desired, Vec<Spec>, Observed), mode: Mode) -> Input<'_> {
+    let (desired, specs, observed) = reviewed;
+    Input { desired, specs, observed, scope: SCOPE, run: "run", mode }
+}
+
+#[test]
+fn a_plan_reads_like_what_will_happen() {
+    let reviewed = reviewed();
+    insta::assert_snapshot!(plan::plan(&input(&reviewed, Mode::Deploy)).unwrap(), @r"
     + table orders: index by_c (c HASH; ALL)
     ~ table users: billing on demand -> provisioned 5 read, 1 write
     ~ table users: deletion protection on
@@ -134,7 +137,13 @@ fn a_plan_reads_like_what_will_happen() {
     - table orders: index by_b, when the whole stack has succeeded
     - table snapshot: doomed, goes when the whole stack has succeeded (snapshot first)
     ");
-    let explained = plan::plan(&input).unwrap().explain(&observed);
+}
+
+#[test]
+fn a_plan_explains_itself_to_a_reviewer() {
+    let reviewed = reviewed();
+    let plan = plan::plan(&input(&reviewed, Mode::Deploy)).unwrap();
+    let explained = plan.explain(&reviewed.2);
     insta::assert_snapshot!(explained, @r"
     + table orders: index by_c (c HASH; ALL)
           declared, and not there; UpdateTable, 8 to 17 min without items, longer with them
@@ -175,12 +184,21 @@ fn a_plan_reads_like_what_will_happen() {
       "quota": null
     }
     "#);
-    let cleanup = Input { mode: Mode::Cleanup, ..input };
-    let cleanup = plan::plan(&cleanup).unwrap();
-    assert_eq!(cleanup.removals, plan::plan(&input).unwrap().removals);
+}
+
+#[test]
+fn a_cleanup_does_what_the_deploy_has_left_to_it_and_nothing_else() {
+    let reviewed = reviewed();
+    let cleanup = plan::plan(&input(&reviewed, Mode::Cleanup)).unwrap();
+    let deploy = plan::plan(&input(&reviewed, Mode::Deploy)).unwrap();
+    assert_eq!(cleanup.removals, deploy.removals);
     assert_eq!(Plan { removals: vec![], ..cleanup }, Plan::default());
-    let back = Input { mode: Mode::Superset, ..input };
-    insta::assert_snapshot!(plan::plan(&back).unwrap(), @r"
+}
+
+#[test]
+fn the_way_back_says_what_it_leaves() {
+    let reviewed = reviewed();
+    insta::assert_snapshot!(plan::plan(&input(&reviewed, Mode::Superset)).unwrap(), @r"
       nothing to do
     ! left as it is by this rollback, the next deploy brings it in line: + table orders: index by_c (c HASH; ALL); - table orders: index by_a; - table orders: index by_b
     ! left as it is by this rollback, the next deploy brings it in line: ~ table users: billing on demand -> provisioned 5 read, 1 write; ~ table users: deletion protection on
