@@ -67,6 +67,7 @@ const RULES: &[(&str, &str, Class)] = &[
     // Four in a UTC day, then one an hour; changes of key: four in 24 hours, then one in six.
     ("LimitExceededException", "decreases are limited", Class::Blocked(HOUR)),
     ("LimitExceededException", "Encryption mode changes are limited", Class::Blocked(DAY)),
+    ("LimitExceededException", "Update to PayPerRequest mode are limited", Class::Blocked(DAY)),
     ("LimitExceededException", "Updates to TableClass are limited", Class::Blocked(MONTH)),
     ("LimitExceededException", "", Class::Permanent),
     ("ThrottlingException", "modified within the previous", Class::Busy),
