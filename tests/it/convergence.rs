@@ -22,6 +22,7 @@ const STREAMS: [&str; 2] = ["KEYS_ONLY", "NEW_AND_OLD_IMAGES"];
 
 /// One table of a declaration. What can be said to be off is always said, so that nothing is left unmanaged.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 struct Declared {
     indexes: BTreeSet<&'static str>,
     provisioned: Option<u64>,
@@ -230,8 +231,7 @@ async fn portrait_of(plane: &ControlPlane, name: &str) -> String {
             table
                 .billing_mode_summary
                 .as_ref()
-                .map(|mode| mode.billing_mode.clone())
-                .unwrap_or(Some("PROVISIONED".into()))
+                .map_or(Some("PROVISIONED".into()), |mode| mode.billing_mode.clone())
         ),
         format!("{:?}", table.provisioned_throughput.as_ref().map(|t| fixed(&scaling.table, t))),
         format!(
