@@ -41,6 +41,31 @@ async fn a_rolled_back_update_dooms_nothing() {
     }
 }
 
+/// The Delete of the new identity does what a rollback Update does: settings that change at once follow.
+#[tokio::test]
+async fn settings_that_cost_nothing_go_back_with_the_identity() {
+    let stack = Stack::start().await;
+    let function = stack.function(vec![]);
+    let orders = |units: &str| {
+        let throughput = json!({ "ReadCapacityUnits": units, "WriteCapacityUnits": "1" });
+        with(table("orders"), "ProvisionedThroughput", throughput)
+    };
+    let old = properties(&[orders("5"), policy(table("users"), "delete")]);
+    let new = properties(&[orders("7")]);
+    let (old, new) = [old, new]
+        .map(|mut declared| {
+            declared["Tables"][0]["BillingMode"] = json!("PROVISIONED");
+            declared
+        })
+        .into();
+    stack.create(&function, &old).await.expect_success();
+    stack.update_alone(&function, &new, &old).await.expect_success();
+    assert_eq!(stack.show("orders").await, "PROVISIONED 7/1");
+    stack.roll_back(&function, &old, &new).await.expect_success();
+    assert_eq!(stack.show("orders").await, "PROVISIONED 5/1");
+    assert!(stack.is_declared("users").await);
+}
+
 /// CloudFormation stopped listening before the answer came: it sends an Update with the identity of before.
 #[tokio::test]
 async fn an_answer_that_never_counted_dooms_nothing() {
