@@ -22,7 +22,7 @@ use std::fmt;
 
 pub use self::changes::{Changes, changes};
 pub use self::facts::{Caution, Facts, Takes};
-pub use self::last::{retire, unfinished};
+pub use self::last::{gone_back, retire, unfinished};
 pub use self::leaving::{Fate, Leaving, has_only_own_replicas};
 pub use self::migrations::MigrationStep;
 pub use self::settings::Setting;

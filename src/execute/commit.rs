@@ -92,12 +92,10 @@ fn deployed_row(
     if let Some(last) = row.last_declaration().filter(|_| is_pending) {
         table = plan::unfinished(&table, &last);
     }
-    let declaration = serde_json::to_string(&table)
-        .map_err(|error| Interrupt::Failed(format!("ledger: {error}; this is a bug")))?;
     let next = TableRow {
         removal: declared.removal,
         declared: true,
-        declaration: Some(declaration),
+        declaration: Some(stored(&table)?),
         indexes: indexes_here(row, &declared.table),
         doomed: None,
         failure: None,
@@ -107,19 +105,26 @@ fn deployed_row(
 }
 
 /// The row of a table that a rollback leaves as it is: the superset stays in place, so its last declaration stays what
-/// it was. Whether it is declared, and what becomes of it, is what the declaration says that holds again.
+/// it was, but for the tags that are back. Whether it is declared, and what becomes of it, is what the declaration says that holds again.
 fn kept_row(declared: &DeclaredTable, row: &TableRow) -> Result<Option<RowWrite>, Interrupt> {
     if row.deleted_at.is_some() {
         return Ok(None);
     }
+    let last = row.last_declaration().map(|last| plan::gone_back(&last, &declared.table));
     let next = TableRow {
         removal: declared.removal,
         declared: true,
+        declaration: last.as_ref().map(stored).transpose()?.or(row.declaration.clone()),
         doomed: None,
         failure: None,
         ..row.clone()
     };
     changed(row, &next)
+}
+
+fn stored(table: &Table) -> Result<String, Interrupt> {
+    serde_json::to_string(table)
+        .map_err(|error| Interrupt::Failed(format!("ledger: {error}; this is a bug")))
 }
 
 fn leaving_row(row: &TableRow, leaving: &Leaving, generation: u64) -> Result<RowWrite, Interrupt> {

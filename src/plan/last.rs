@@ -90,6 +90,17 @@ pub fn unfinished(declared: &Table, last: &Table) -> Table {
     table
 }
 
+/// What to remember of a table after a rollback to `declared`: as it was, and the tags that are back, since a declaration
+/// without them has to take them away again.
+#[must_use]
+pub fn gone_back(last: &Table, declared: &Table) -> Table {
+    let mut table = last.clone();
+    if let Some(tags) = &declared.settings.tags {
+        table.settings.tags.get_or_insert_default().extend(tags.clone());
+    }
+    table
+}
+
 fn remember_settings(settings: &mut Settings, last: &Settings) {
     remember(&mut settings.recovery, last.recovery.as_ref(), &Recovery::Off);
     remember(&mut settings.destination, last.destination.as_ref(), &Destination::Off);
