@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{
 };
 use serde_json::{Value, json};
 use tablewright::testing::{
-    ControlPlane, Deployed, Durations, Fault, Outcome, Quotas, Rate, Stack,
+    ControlPlane, Deployed, Durations, Fault, KeyState, Outcome, Quotas, Rate, Stack,
 };
 
 use crate::support::{properties, table, with, with_index};
@@ -311,6 +311,127 @@ async fn deletion_waits_for_an_index_that_is_still_filled() {
     let found = plane.client().describe_table().table_name("orders").send().await;
     assert!(found.is_err(), "the table is there");
     assert_nothing_refused_for_good(&plane);
+}
+
+/// Each quota is spent by changes that are deployed one after another; the next is said to be blocked, and until when.
+#[tokio::test(start_paused = true)]
+async fn every_spent_quota_ends_a_deploy_at_once_with_its_end() {
+    let units = |n: usize| provisioned(table("orders"), 40 - n as u64);
+    let class = |n: usize| {
+        let class = ["STANDARD", "STANDARD_INFREQUENT_ACCESS"][n % 2];
+        with(table("orders"), "TableClass", json!(class))
+    };
+    let encryption =
+        |n: usize| with(table("orders"), "SSESpecification", json!({ "SSEEnabled": n % 2 == 1 }));
+    let cases: [(&str, usize, &dyn Fn(usize) -> Value); 3] = [
+        ("decreases are limited", 4, &units),
+        ("Updates to TableClass are limited", 2, &class),
+        ("Encryption mode changes are limited", 4, &encryption),
+    ];
+    for (said, allowed, declared) in cases {
+        let plane = quick();
+        let mut stack = Stack::new(&plane);
+        for change in 0..=allowed {
+            stack.deploy(&properties(&[declared(change)])).await.expect_success();
+        }
+        let before = tokio::time::Instant::now();
+        let spent = stack.deploy(&properties(&[declared(allowed + 1)])).await;
+        assert_failed(&spent, &["UpdateTable on orders is blocked by a quota until 2", said]);
+        let waited = before.elapsed();
+        assert!(waited < Duration::from_mins(1), "{said}: it waited for {waited:?}");
+        assert!(spent.after.unwrap().is_success(), "{said}: the table is usable as it was");
+        assert_nothing_refused_for_good(&plane);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn protection_that_was_just_turned_off_is_no_obstacle_to_deletion() {
+    let plane = quick();
+    let mut stack = Stack::new(&plane);
+    let protected = |on: bool| with(table("orders"), "DeletionProtectionEnabled", json!(on));
+    stack.deploy(&properties(&[protected(true)])).await.expect_success();
+    let open = with(protected(false), "RemovalPolicy", json!("delete"));
+    stack.deploy(&properties(&[open])).await.expect_success();
+    assert!(stack.destroy().await.unwrap().is_success());
+    assert!(!exists(&plane, "orders").await);
+    assert_nothing_refused_for_good(&plane);
+}
+
+async fn exists(plane: &ControlPlane, table: &str) -> bool {
+    plane.client().describe_table().table_name(table).send().await.is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletion_waits_for_tags_a_policy_and_a_key_that_are_still_being_changed() {
+    let tags = json!([{ "Key": "a", "Value": "1" }]);
+    let statement = json!({
+        "Effect": "Allow",
+        "Principal": { "AWS": "arn:aws:iam::111122223333:role/reader" },
+        "Action": "dynamodb:GetItem",
+        "Resource": "*",
+    });
+    let policy = json!({ "PolicyDocument": { "Version": "2012-10-17", "Statement": [statement] } });
+    for (property, value) in [
+        ("Tags", tags),
+        ("ResourcePolicy", policy),
+        ("SSESpecification", json!({ "SSEEnabled": true })),
+    ] {
+        let plane = quick();
+        let mut stack = Stack::new(&plane);
+        let deleted = with(table("orders"), "RemovalPolicy", json!("delete"));
+        stack.deploy(&properties(std::slice::from_ref(&deleted))).await.expect_success();
+        stack.deploy(&properties(&[with(deleted, property, value)])).await.expect_success();
+        assert!(stack.destroy().await.unwrap().is_success(), "{property}");
+        assert!(!exists(&plane, "orders").await, "{property}");
+        assert_nothing_refused_for_good(&plane);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tags_are_set_in_one_call_and_taken_away_in_another() {
+    let plane = quick();
+    let mut stack = Stack::new(&plane);
+    let tagged = |keys: &[&str]| {
+        let tags: Vec<_> = keys.iter().map(|key| json!({ "Key": key, "Value": "1" })).collect();
+        properties(&[with(table("orders"), "Tags", json!(tags))])
+    };
+    stack.deploy(&tagged(&["a", "b", "c"])).await.expect_success();
+    plane.reset_calls();
+    stack.deploy(&tagged(&["c", "d", "e"])).await.expect_success();
+    let accepted = accepted(&plane);
+    assert_eq!((accepted["TagResource"], accepted["UntagResource"]), (1, 1));
+    assert_nothing_refused_for_good(&plane);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_is_made_in_part_is_taken_back_with_the_stack() {
+    let plane = quick();
+    let mut stack = Stack::new(&plane);
+    let recovery = json!({ "PointInTimeRecoveryEnabled": true });
+    let orders = with(table("orders"), "PointInTimeRecoverySpecification", recovery);
+    plane.fault(Fault::internal_error().operation("UpdateContinuousBackups").table("orders"));
+    let deployed = stack.deploy(&properties(&[orders])).await;
+    assert_failed(&deployed, &["UpdateContinuousBackups on orders failed", "Undone: table orders"]);
+    assert!(deployed.after.unwrap().is_success());
+    assert!(!exists(&plane, "orders").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_has_lost_its_key_is_refused_at_once_and_by_name() {
+    let plane = quick();
+    let mut stack = Stack::new(&plane);
+    let key = plane.add_key("orders", KeyState::Enabled);
+    let encrypted = json!({ "SSEEnabled": true, "KMSMasterKeyId": key });
+    let orders = with(table("orders"), "SSESpecification", encrypted);
+    stack.deploy(&properties(std::slice::from_ref(&orders))).await.expect_success();
+    plane.set_key("alias/orders", KeyState::Disabled);
+    plane.advance(Duration::from_hours(200));
+    let deployed =
+        stack.deploy(&properties(&[with(orders, "TableClass", json!("STANDARD"))])).await;
+    assert_failed(
+        &deployed,
+        &["table orders is INACCESSIBLE_ENCRYPTION_CREDENTIALS", "mend it first"],
+    );
 }
 
 async fn add_index_by_hand(plane: &ControlPlane) {
