@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::TableDescription;
+use aws_sdk_dynamodb::types::{TableDescription, TableStatus};
 use serde_json::{Value, json};
 use tablewright::schema::AutoScaling;
 use tablewright::services::Regions;
@@ -269,6 +269,25 @@ async fn replicas_come_with_their_settings_change_and_go() {
     }
     strict.deploy(&replicated(false)).await;
     strict.deploy(&table("orders")).await;
+    assert!(strict.describe().await.replicas().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_another_was_copied_from_goes_a_day_later() {
+    let mut strict = Strict::new();
+    let replicated = with(table("orders"), "Replicas", json!([{ "Region": "us-east-1" }]));
+    strict.deploy(&replicated).await;
+    strict.plane.replica_was_source("orders", "us-east-1");
+    let alone = properties(&[table("orders")]);
+    let deployed = strict.stack.deploy(&alone).await;
+    deployed.expect_success();
+    let cleanup = deployed.after.unwrap();
+    for part in ["the next deploy tries again", "blocked by a quota until", "acted as a source"] {
+        assert!(cleanup.reason().contains(part), "{part:?} is not in: {}", cleanup.reason());
+    }
+    assert_eq!(strict.describe().await.table_status, Some(TableStatus::Active));
+    strict.plane.advance(Duration::from_hours(25));
+    strict.stack.deploy(&with(alone, "Migrations", json!({ "Hash": "2" }))).await.expect_success();
     assert!(strict.describe().await.replicas().is_empty());
 }
 
