@@ -95,6 +95,7 @@ const RULES: &[(&str, &str, Class)] = &[
     ("ValidationException", "Nothing to update", Class::Unsupported),
     ("ValidationException", "", Class::Permanent),
     ("UnknownOperationException", "", Class::Unsupported),
+    ("InvalidAction", "", Class::Unsupported),
     ("NotImplemented", "", Class::Unsupported),
     ("TransactionConflictException", "", Class::Throttled),
     ("TransactionInProgressException", "", Class::Throttled),
@@ -342,6 +343,7 @@ mod tests {
             (invalid, "One or more parameter values were invalid", Class::Permanent),
             ("ContinuousBackupsUnavailableException", "Backups are being enabled", Class::Busy),
             ("UnknownOperationException", "", Class::Unsupported),
+            ("InvalidAction", "", Class::Unsupported),
             ("SomethingNew", "nobody has seen", Class::Permanent),
         ] {
             assert_eq!(classify(code, message), class, "{code}: {message}");

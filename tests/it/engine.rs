@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
+use serde_json::Value;
 use tablewright::autoscaling::Scaler;
 use tablewright::dynamo::Dynamo;
 use tablewright::kms::Kms;
@@ -78,9 +79,11 @@ impl Engine {
         self.is_dynamodb_local()
     }
 
-    /// Whether this engine takes on-demand limits and does not keep them.
-    pub(crate) fn lacks_on_demand_limits(&self) -> bool {
-        self.is_dynamodb_local()
+    /// Whether a declaration has something that this engine does not keep: on-demand limits, table classes.
+    pub(crate) fn lacks_some_of(&self, declaration: &Value) -> bool {
+        let declaration = declaration.to_string();
+        let lacks = |property| declaration.contains(property);
+        self.is_dynamodb_local() && ["OnDemandThroughput", "TableClass"].into_iter().any(lacks)
     }
 
     fn is_dynamodb_local(&self) -> bool {
