@@ -25,7 +25,7 @@ impl Dynamo {
     /// Creates a table with everything that `CreateTable` takes, and these tags.
     ///
     /// # Errors
-    /// [`Class::Exists`] where the name is taken.
+    /// [`Class::Exists`](super::Class::Exists) where the name is taken.
     pub async fn create_table(&self, table: &Table, tags: &BTreeMap<String, String>) -> Result<()> {
         let global = table.global_indexes.values().map(convert::global_index_request);
         let local = table.local_indexes.values().map(convert::local_index_request);
@@ -64,7 +64,7 @@ impl Dynamo {
     /// Deletes a table. One that is gone already is no error.
     ///
     /// # Errors
-    /// [`Class::Busy`] while something is going on with it.
+    /// [`Class::Busy`](super::Class::Busy) while something is going on with it.
     pub async fn delete_table(&self, name: &str) -> Result<()> {
         let call = self.client.delete_table().table_name(name).send();
         found(self.send("DeleteTable", name, call).await).map(drop)
@@ -136,7 +136,7 @@ impl Dynamo {
     /// Adds a global index; `attributes` are the types of the table's keys and of the index's.
     ///
     /// # Errors
-    /// [`Class::Busy`] while another index of the table is made or removed.
+    /// [`Class::Busy`](super::Class::Busy) while another index of the table is made or removed.
     pub async fn create_index(
         &self,
         name: &str,
@@ -154,7 +154,7 @@ impl Dynamo {
     /// Removes a global index.
     ///
     /// # Errors
-    /// [`Class::Missing`] where there is none.
+    /// [`Class::Missing`](super::Class::Missing) where there is none.
     pub async fn delete_index(&self, name: &str, index: &str) -> Result<()> {
         let update = convert::delete_index_request(index);
         self.update(name, self.client.update_table().global_secondary_index_updates(update)).await
