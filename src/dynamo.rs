@@ -6,6 +6,7 @@ mod describe;
 mod errors;
 mod features;
 mod items;
+mod replicas;
 mod tables;
 
 use std::sync::Arc;

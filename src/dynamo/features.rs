@@ -359,3 +359,40 @@ fn invalid(action: &'static str, resource: &str, error: &dyn std::error::Error) 
         message: error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sdk::DestinationStatus::{Active, Disabled, Disabling, EnableFailed, Enabling};
+
+    use super::*;
+
+    #[test]
+    fn of_many_listed_destinations_the_one_that_is_not_disabled_counts() {
+        let one = |arn: &str, status| {
+            sdk::KinesisDataStreamDestination::builder()
+                .stream_arn(arn)
+                .destination_status(status)
+                .build()
+        };
+        let to = |arn: &str| Destination::Stream {
+            arn: arn.to_owned(),
+            precision: Some(Precision::Millisecond),
+        };
+        let failed = Destination::Failed {
+            arn: "b".to_owned(),
+            reason: "DynamoDB does not say why".to_owned(),
+        };
+        for (listed, found, is_passing) in [
+            (vec![], Destination::Off, false),
+            (vec![one("a", Disabled)], Destination::Off, false),
+            (vec![one("a", Disabled), one("b", Active)], to("b"), false),
+            (vec![one("a", Disabled), one("b", Enabling)], to("b"), true),
+            (vec![one("a", Disabling)], Destination::Off, true),
+            (vec![one("a", Disabled), one("b", EnableFailed)], failed, false),
+            (vec![one("a", Active), one("b", EnableFailed)], to("a"), false),
+        ] {
+            let (destination, passing) = destination(&listed);
+            assert_eq!((destination, passing.is_some()), (found, is_passing), "{listed:?}");
+        }
+    }
+}
