@@ -316,6 +316,8 @@ async fn deletion_waits_for_an_index_that_is_still_filled() {
 /// Each quota is spent by changes that are deployed one after another; the next is said to be blocked, and until when.
 #[tokio::test(start_paused = true)]
 async fn every_spent_quota_ends_a_deploy_at_once_with_its_end() {
+    type Declared<'a> = &'a dyn Fn(usize) -> Value;
+
     let units = |n: usize| provisioned(table("orders"), 40 - n as u64);
     let class = |n: usize| {
         let class = ["STANDARD", "STANDARD_INFREQUENT_ACCESS"][n % 2];
@@ -323,7 +325,7 @@ async fn every_spent_quota_ends_a_deploy_at_once_with_its_end() {
     };
     let encryption =
         |n: usize| with(table("orders"), "SSESpecification", json!({ "SSEEnabled": n % 2 == 1 }));
-    let cases: [(&str, usize, &dyn Fn(usize) -> Value); 3] = [
+    let cases: [(&str, usize, Declared<'_>); 3] = [
         ("decreases are limited", 4, &units),
         ("Updates to TableClass are limited", 2, &class),
         ("Encryption mode changes are limited", 4, &encryption),
