@@ -79,11 +79,13 @@ impl Engine {
         self.is_dynamodb_local()
     }
 
-    /// Whether a declaration has something that this engine does not keep: on-demand limits, table classes.
+    /// Whether a declaration has something that this engine does not keep: on-demand limits, classes,
+    /// tags.
     pub(crate) fn lacks_some_of(&self, declaration: &Value) -> bool {
         let declaration = declaration.to_string();
         let lacks = |property| declaration.contains(property);
-        self.is_dynamodb_local() && ["OnDemandThroughput", "TableClass"].into_iter().any(lacks)
+        self.is_dynamodb_local()
+            && ["OnDemandThroughput", "TableClass", "Tags"].into_iter().any(lacks)
     }
 
     fn is_dynamodb_local(&self) -> bool {
@@ -93,11 +95,10 @@ impl Engine {
     /// What this engine makes of the settings of a table in one line.
     pub(crate) fn reports(&self, shown: &str) -> String {
         if self.is_dynamodb_local() {
-            shown.replace(" tag=b", "")
-        } else {
-            // It does not keep the throughput that an index gets with a switch of the billing mode.
-            shown.replace(" by_a:5/1", " by_a")
+            return shown.to_owned();
         }
+        // It does not keep the throughput that an index gets with a switch of the billing mode.
+        shown.replace(" by_a:5/1", " by_a")
     }
 
     pub(crate) fn config(&self) -> Builder {
