@@ -125,9 +125,10 @@ impl fmt::Display for Trail {
 /// where the plan is refused.
 ///
 /// # Assumptions
-/// The lease is held; only one slice of a run is under way.
-pub async fn advance(run: &Run, budget: Deadline) -> Progress {
-    match slice(run, budget).await {
+/// The lease is held; only one slice of a run is under way. `known` is the ledger as it is now, where the caller has just
+/// read it.
+pub async fn advance(run: &Run, known: Option<Snapshot>, budget: Deadline) -> Progress {
+    match slice(run, known, budget).await {
         Ok(report) => Progress::Done(report),
         Err(Interrupt::OutOfTime(reason)) => Progress::Pending { reason },
         Err(Interrupt::Blocked { until_ms, reason }) => Progress::Blocked { until_ms, reason },
@@ -136,8 +137,8 @@ pub async fn advance(run: &Run, budget: Deadline) -> Progress {
     }
 }
 
-async fn slice(run: &Run, budget: Deadline) -> Result<Report, Interrupt> {
-    let (observed, plan) = settled_plan(run, budget).await?;
+async fn slice(run: &Run, known: Option<Snapshot>, budget: Deadline) -> Result<Report, Interrupt> {
+    let (observed, plan) = settled_plan(run, known, budget).await?;
     let ledger = run.lease.ledger();
     let generation = answers_with(run, observed.ledger.meta.as_ref(), &plan);
     let mut notices = plan.notices.clone();
@@ -161,11 +162,19 @@ async fn slice(run: &Run, budget: Deadline) -> Result<Report, Interrupt> {
 
 /// Observes and plans. A table with which something is still going on is waited for, and then all is planned anew: what
 /// a change in flight leads to shows at its end.
-async fn settled_plan(run: &Run, budget: Deadline) -> Result<(Observed, Plan), Interrupt> {
+async fn settled_plan(
+    run: &Run,
+    mut known: Option<Snapshot>,
+    budget: Deadline,
+) -> Result<(Observed, Plan), Interrupt> {
     let specs = run.migrator.specs();
     let ledger = run.lease.ledger();
     for _ in 0..PLANS_MAX {
-        let observed = observe::observe(&run.services, ledger, &run.desired, &specs).await?;
+        let snapshot = match known.take() {
+            Some(snapshot) => snapshot,
+            None => ledger.snapshot().await?,
+        };
+        let observed = observe::observe(&run.services, snapshot, &run.desired, &specs).await?;
         let input = Input {
             desired: &run.desired,
             specs: &specs,

@@ -158,16 +158,17 @@ impl Ledger {
         }
     }
 
-    /// Records that a run has begun, and returns the row of it: the existing one where the same event was
-    /// delivered before.
+    /// Records that a run has begun. Returns the existing row of it where the same event was delivered before.
     ///
     /// # Errors
     /// [`Class::Missing`] where there is no ledger table; what DynamoDB refuses.
-    pub async fn begin_run(&self, run: &str, row: &RunRow) -> Result<RunRow, dynamo::Error> {
-        match self.put_new(&entry::run(run), row).await? {
-            None => Ok(row.clone()),
-            Some(existing) => self.parse(existing),
-        }
+    pub async fn begin_run(
+        &self,
+        run: &str,
+        row: &RunRow,
+    ) -> Result<Option<RunRow>, dynamo::Error> {
+        let existing = self.put_new(&entry::run(run), row).await?;
+        existing.map(|existing| self.parse(existing)).transpose()
     }
 
     /// The answer to a run, claimed or given.

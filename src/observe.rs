@@ -13,9 +13,9 @@ pub use self::wanted::{Feature, Wanted};
 use crate::desired::{Baseline, Desired, RemovalPolicy};
 use crate::dynamo::{self, Class, patiently};
 use crate::kms::{FoundKey, Kms};
+use crate::ledger::Snapshot;
 use crate::ledger::rows::TableRow;
 use crate::ledger::state::State;
-use crate::ledger::{Ledger, Snapshot};
 use crate::migration::Spec;
 use crate::plan;
 use crate::schema::Encryption;
@@ -48,17 +48,16 @@ pub struct Observed {
     pub ledger: Snapshot,
 }
 
-/// Observes the ledger, the declared tables, those that migrations name, and those that are to go.
+/// Adds to what the ledger says what there is: the declared tables, those that migrations name, and those that are to go.
 ///
 /// # Errors
 /// What DynamoDB refuses.
 pub async fn observe(
     services: &Services,
-    ledger: &Ledger,
+    snapshot: Snapshot,
     desired: &Desired,
     specs: &[Spec],
 ) -> Result<Observed, dynamo::Error> {
-    let snapshot = ledger.snapshot().await?;
     let emptiness = decides_by_data(&snapshot, desired, specs);
     let mut wanted: BTreeMap<&str, Wanted> = BTreeMap::new();
     for table in specs.iter().filter_map(|spec| spec.table.as_deref()) {

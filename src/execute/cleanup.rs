@@ -18,7 +18,8 @@ pub(crate) async fn clean_up(run: &Run, deadline: Deadline) -> Result<Vec<String
     let most = run.desired.max_table_deletes;
     let mut said =
         delete::delete_doomed(&run.services, &run.lease, &snapshot, most, deadline).await?;
-    let observed = observe::observe(&run.services, ledger, &run.desired, &[]).await?;
+    let observed =
+        observe::observe(&run.services, ledger.snapshot().await?, &run.desired, &[]).await?;
     let input = Input {
         desired: &run.desired,
         specs: &[],

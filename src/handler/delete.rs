@@ -59,13 +59,13 @@ impl Ending {
 
 impl Work {
     pub(super) async fn delete(&self) -> Done {
-        let row = match self.begin().await {
+        let begun = match self.begin().await {
             Err(error) if error.class == Class::Missing => {
                 return Err(Verdict::success("there is no ledger, so nothing is ours to delete"));
             }
-            row => row?,
+            begun => begun?,
         };
-        let (lease, times) = self.take_lease(&row).await?;
+        let (lease, times) = self.take_lease(&begun).await?;
         let snapshot = self.ledger.snapshot().await?;
         let meta = snapshot.meta.clone().unwrap_or_default();
         let ending = self.ending(&meta).await;
@@ -131,7 +131,7 @@ impl Work {
     async fn go_back(&self, lease: &Lease, snapshot: &Snapshot, times: Times) -> Verdict {
         let prepared = self.hold_the_one_before(lease, snapshot).await;
         match prepared {
-            Ok(run) => match self.advance(&run, times, None).await {
+            Ok(run) => match self.advance(&run, None, times, None).await {
                 Verdict::Answer { status, reason, .. } => Verdict::bare(status, reason),
                 Verdict::AnsweredElsewhere => Verdict::AnsweredElsewhere,
             },

@@ -35,6 +35,13 @@ pub(super) struct Work {
     pub(super) times: Times,
 }
 
+/// A run that is on record.
+pub(super) struct Begun {
+    row: RunRow,
+    /// Whether the event was never delivered before.
+    is_first: bool,
+}
+
 impl Work {
     /// Does the work. What comes with the verdict is the lease, to be held until the answer is claimed: a twin that
     /// got it before that would do the work again.
@@ -54,8 +61,8 @@ impl Work {
         done.unwrap_or_else(|verdict| (verdict, None))
     }
 
-    /// Records the run; returns its row, the existing one where the event was delivered before.
-    pub(super) async fn begin(&self) -> Result<RunRow, dynamo::Error> {
+    /// Records the run.
+    pub(super) async fn begin(&self) -> Result<Begun, dynamo::Error> {
         let row = RunRow {
             request_id: self.envelope.request_id.clone(),
             kind: format!("{:?}", self.envelope.kind),
@@ -65,13 +72,17 @@ impl Work {
             started_at: clock::now(),
             ..RunRow::default()
         };
-        self.ledger.begin_run(&self.run, &row).await
+        Ok(match self.ledger.begin_run(&self.run, &row).await? {
+            None => Begun { row, is_first: true },
+            Some(row) => Begun { row, is_first: false },
+        })
     }
 
     /// Takes the lease, unless the event is answered, or being worked on, or its time is over.
-    pub(super) async fn take_lease(&self, row: &RunRow) -> Result<(Lease, Times), Verdict> {
+    pub(super) async fn take_lease(&self, begun: &Begun) -> Result<(Lease, Times), Verdict> {
+        let Begun { row, is_first } = begun;
         let times = self.times.within_service_timeout(&self.envelope.properties, &row.started_at);
-        if self.ledger.answer(&self.run).await?.is_some() {
+        if !is_first && self.ledger.answer(&self.run).await?.is_some() {
             return Err(Verdict::AnsweredElsewhere);
         }
         if times.work.passed() {
@@ -85,14 +96,14 @@ impl Work {
             Acquired::HeldByTwin => return Err(Verdict::AnsweredElsewhere),
             Acquired::Superseded(why) => return Err(Verdict::failed(format!("stopped: {why}"))),
         };
-        if self.ledger.answer(&self.run).await?.is_some() {
-            return Err(Verdict::AnsweredElsewhere);
+        let fence = RunFence { fence: row.fence.unwrap_or(lease.fence()) };
+        let fence = vec![RowWrite::set(entry::run(&self.run), &fence)?];
+        // Its twin may have answered before the lease was taken.
+        if lease.write_unless_answered(fence).await? {
+            Ok((lease, times))
+        } else {
+            Err(Verdict::AnsweredElsewhere)
         }
-        if row.fence.is_none() {
-            let row = RunFence { fence: lease.fence() };
-            lease.write(vec![RowWrite::set(entry::run(&self.run), &row)?]).await?;
-        }
-        Ok((lease, times))
     }
 
     /// Refuses what cannot be worked with, unless it is what is gone back to: failing that would leave the stack in
@@ -117,18 +128,18 @@ impl Work {
                 return self.refuse(format!("{why}: {error}")).await;
             }
         };
-        let row = match self.begin().await {
+        let begun = match self.begin().await {
             Err(error) if error.class == Class::Missing => {
                 self.ledger.ensure_table(self.times.work).await?;
                 self.begin().await?
             }
-            row => row?,
+            begun => begun?,
         };
-        let (lease, times) = self.take_lease(&row).await?;
+        let (lease, times) = self.take_lease(&begun).await?;
         let snapshot = self.ledger.snapshot().await?;
         let Way { mode, doubt } = self.way(snapshot.meta.as_ref()).await;
         let declaration = Declaration::new(self.envelope.properties.clone());
-        self.attempt(&lease, &snapshot, &declaration).await?;
+        let known = self.attempt(&lease, snapshot, &declaration).await?;
         let run = Run {
             id: self.run.clone(),
             generation: self.envelope.generation(),
@@ -141,7 +152,7 @@ impl Work {
             lease,
             trail: self.trail.clone(),
         };
-        let verdict = self.advance(&run, times, doubt).await;
+        let verdict = self.advance(&run, known, times, doubt).await;
         self.end(&run.lease, &verdict).await;
         Ok((verdict, Some(run.lease)))
     }
@@ -151,18 +162,19 @@ impl Work {
         way(&*self.handler.services.stacks, &self.envelope, &self.run, meta).await
     }
 
-    /// Makes the generation that CloudFormation holds the live one, and records the declaration that is begun.
+    /// Makes the generation that CloudFormation holds the live one, and records the declaration that is begun. Returns the
+    /// ledger as it is then, where that is known without reading it again.
     async fn attempt(
         &self,
         lease: &Lease,
-        snapshot: &Snapshot,
+        snapshot: Snapshot,
         declaration: &Declaration,
-    ) -> Result<(), Interrupt> {
+    ) -> Result<Option<Snapshot>, Interrupt> {
         let before = snapshot.meta.clone().unwrap_or_default();
         // Delivered again, the event still names the generation before the one that this very run has answered with.
         let (mut held, mut writes) = match before.answered_by(&self.run) {
             Some(_) => (before.clone(), Vec::new()),
-            None => hold(snapshot, self.envelope.generation())?,
+            None => hold(&snapshot, self.envelope.generation())?,
         };
         if held.live() < before.live()
             && let Some(old) = &self.envelope.old_properties
@@ -177,16 +189,24 @@ impl Work {
             attempting: is_begun.then(|| declaration.hash.clone()).or(held.attempting.clone()),
             ..held
         };
+        let is_known = writes.is_empty();
         if meta != before {
             writes.push(RowWrite::set(entry::META.to_owned(), &meta)?);
         }
-        lease.write_all(writes).await
+        lease.write_all(writes).await?;
+        Ok(is_known.then_some(Snapshot { meta: Some(meta), ..snapshot }))
     }
 
     /// Carries a run out; one slice is all that fits an invocation, and what is left waits for the next deploy.
-    pub(super) async fn advance(&self, run: &Run, times: Times, doubt: Option<String>) -> Verdict {
+    pub(super) async fn advance(
+        &self,
+        run: &Run,
+        known: Option<Snapshot>,
+        times: Times,
+        doubt: Option<String>,
+    ) -> Verdict {
         let is_way_back = run.mode == Mode::Superset;
-        match execute::advance(run, times.work).await {
+        match execute::advance(run, known, times.work).await {
             Progress::Done(mut report) => {
                 if is_way_back {
                     report.notices.insert(0, "went back to the declaration before".to_owned());

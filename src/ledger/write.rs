@@ -16,21 +16,52 @@ impl Lease {
     /// Writes rows together, on the condition that the lease still holds. Attributes that a row type does not
     /// know stay as they are, so an older build keeps what a newer one wrote.
     pub(crate) async fn write(&self, rows: Vec<RowWrite>) -> Result<(), Interrupt> {
+        match self.transact(Vec::new(), rows).await? {
+            None => Ok(()),
+            Some(position) => Err(Interrupt::Failed(format!(
+                "the ledger refused row {position} of a write; this is a bug"
+            ))),
+        }
+    }
+
+    /// Writes rows together unless its own run is answered; says whether they were written.
+    pub(crate) async fn write_unless_answered(
+        &self,
+        rows: Vec<RowWrite>,
+    ) -> Result<bool, Interrupt> {
+        let ledger = self.ledger();
+        let unanswered = ConditionCheck::builder()
+            .table_name(&ledger.table)
+            .set_key(Some(ledger.key(&entry::answer(self.run()))))
+            .condition_expression("attribute_not_exists(#entry)")
+            .expression_attribute_names("#entry", super::rows::ENTRY)
+            .build()
+            .expect("table, key and condition are set");
+        let unanswered = TransactWriteItem::builder().condition_check(unanswered).build();
+        Ok(self.transact(vec![unanswered], rows).await?.is_none())
+    }
+
+    /// Writes rows together, on these conditions and on that of the fence. Returns the position of what was refused,
+    /// counted without the fence.
+    async fn transact(
+        &self,
+        conditions: Vec<TransactWriteItem>,
+        rows: Vec<RowWrite>,
+    ) -> Result<Option<usize>, Interrupt> {
         self.check()?;
         let (ledger, fence) = (self.ledger(), self.fence());
         let mut actions = vec![self.fence_check()];
+        actions.extend(conditions);
         actions.extend(rows.into_iter().map(|row| row.action(ledger, fence)));
         let transacted =
             patiently(|| ledger.dynamo.transact(&ledger.table, actions.clone())).await?;
         match transacted {
-            Transacted::Done => Ok(()),
+            Transacted::Done => Ok(None),
             Transacted::Refused(0) => {
                 let row = ledger.get(entry::LEASE).await.ok().flatten();
                 Err(self.lose(superseded(row.as_ref())))
             }
-            Transacted::Refused(position) => Err(Interrupt::Failed(format!(
-                "the ledger refused row {position} of a write; this is a bug"
-            ))),
+            Transacted::Refused(position) => Ok(Some(position - 1)),
         }
     }
 

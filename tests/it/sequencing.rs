@@ -286,6 +286,27 @@ async fn a_hundred_tables_are_made_through_an_account_that_throttles() {
     assert_nothing_refused_for_good(&plane);
 }
 
+/// Two reads a table tell what it is and whose; three tell whether the run is the first, what was done and what there is.
+#[tokio::test(start_paused = true)]
+async fn a_deploy_with_nothing_to_do_reads_each_table_twice_and_the_ledger_three_times() {
+    let quotas = Quotas { operations_with_indexes: 1000, ..Quotas::default() };
+    let plane = ControlPlane::builder().durations(Durations::none()).quotas(quotas).build();
+    let mut stack = Stack::new(&plane);
+    let tables: Vec<_> = (0..100).map(|n| indexed_as(&format!("table{n:03}"))).collect();
+    let declared = properties(&tables);
+    stack.deploy(&declared).await.expect_success();
+    plane.reset_calls();
+    stack.deploy(&with(declared, "Migrations", json!({ "Hash": "1" }))).await.expect_success();
+    let reads = ["Describe", "List", "Get", "Query", "Scan", "BatchGet"];
+    let is_read = |operation: &str| reads.iter().any(|verb| operation.starts_with(verb));
+    let (reads, writes): (Vec<_>, Vec<_>) =
+        plane.calls().into_iter().map(|call| call.operation).partition(|call| is_read(call));
+    assert!(reads.len() <= 2 * 100 + 3, "{} reads", reads.len());
+    // Its run, the lease taken and given back, the fence, the declaration begun and done, its end, the answer claimed
+    // and confirmed.
+    assert!(writes.len() <= 9, "{writes:?}");
+}
+
 fn indexed_as(name: &str) -> Value {
     with_index(table(name), "by_a", "a")
 }
