@@ -11,13 +11,17 @@ use crate::schema::{Replica, Settings, Table};
 ///
 /// Steps are compared by what they find, so that a place is the same place whichever value it is to get.
 pub(super) fn drift(want: &Table, mut last: Table, live: &Table) -> Vec<String> {
-    // An alias may have meant another key then.
-    last.encryption = last.encryption.filter(|encryption| encryption.unresolved().is_none());
     let found = |declaration: &Table| -> BTreeSet<String> {
         let changes = changes(declaration, live);
         let steps = changes.steps.iter().chain(&changes.removals);
         steps.flat_map(|step| finds(step, live)).collect()
     };
+    let wanted = found(want);
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    // An alias may have meant another key then.
+    last.encryption = last.encryption.filter(|encryption| encryption.unresolved().is_none());
     let name = &want.name;
     let notice = |found: &String| {
         format!(
@@ -25,7 +29,7 @@ pub(super) fn drift(want: &Table, mut last: Table, live: &Table) -> Vec<String> 
              that failed"
         )
     };
-    found(want).intersection(&found(&last)).map(notice).collect()
+    wanted.intersection(&found(&last)).map(notice).collect()
 }
 
 /// What a live table shows in the places that a step changes.

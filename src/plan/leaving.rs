@@ -1,5 +1,6 @@
 //! Plans what becomes of tables that are not declared any more: which are doomed, which stay, and why.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{Input, Mode, Plan};
@@ -58,12 +59,11 @@ impl fmt::Display for Leaving {
 }
 
 pub(super) fn plan(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec<String>) {
-    let is_declared = |row: &TableRow| {
-        input.desired.tables.iter().any(|declared| declared.table.name == row.name)
-    };
+    let declared = input.desired.tables.iter().map(|declared| &declared.table.name);
+    let declared: BTreeSet<&String> = declared.collect();
     let mut newly_doomed = Vec::new();
     for row in input.observed.ledger.tables.values() {
-        if is_declared(row) {
+        if declared.contains(&row.name) {
             if row.is_doomed() {
                 plan.notices.push(format!("table {} is declared again, it stays", row.name));
             }

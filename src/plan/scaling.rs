@@ -1,5 +1,7 @@
 //! Auto scaling: what begins and ends, and which figures it makes nobody's business.
 
+use std::borrow::Cow;
+
 use super::steps::TableStep;
 use crate::schema::{Capacity, Dimension, Scaling, Table};
 
@@ -7,7 +9,11 @@ use crate::schema::{Capacity, Dimension, Scaling, Table};
 ///
 /// That is so where auto scaling is declared, and where somebody else has set it up: writing the figure back would only
 /// start a quarrel. Where it is to end, the figure counts again.
-pub(super) fn follow(want: &Table, live: &Table) -> Table {
+pub(super) fn follow<'a>(want: &'a Table, live: &Table) -> Cow<'a, Table> {
+    let is_provisioned = |table: &Table| matches!(table.capacity, Capacity::Provisioned(_));
+    if !is_provisioned(want) || !is_provisioned(live) {
+        return Cow::Borrowed(want);
+    }
     let mut followed = want.clone();
     let is_moved = |index: Option<&str>, dimension| {
         let scales = |scaling| matches!(scaling, Some(&Scaling::Between(_)));
@@ -20,7 +26,7 @@ pub(super) fn follow(want: &Table, live: &Table) -> Table {
             index.capacity = capacity(index.capacity, live.capacity, |of| is_moved(Some(name), of));
         }
     }
-    followed
+    Cow::Owned(followed)
 }
 
 fn capacity(want: Capacity, live: Capacity, is_moved: impl Fn(Dimension) -> bool) -> Capacity {

@@ -42,7 +42,12 @@ fn table(
     let mut steps = match ownership(input, declared, live, row) {
         Ok(Ownership::Ours) => Vec::new(),
         Ok(Ownership::LostCreate) => {
-            vec![TableStep::Create(Box::new(resolved(input, &declared.table, plan, objections)))]
+            vec![TableStep::Create(Box::new(resolved(
+                input,
+                declared.table.clone(),
+                plan,
+                objections,
+            )))]
         }
         Ok(Ownership::Adopt) => vec![TableStep::Adopt],
         Err(objection) => {
@@ -50,7 +55,7 @@ fn table(
             return;
         }
     };
-    let mut changes = existing(input, &declared.table, live, row, plan, objections);
+    let mut changes = existing(input, declared, live, row, plan, objections);
     restrict(input.mode, live, &mut steps, &mut changes, &mut plan.notices);
     steps.extend(changes.steps);
     if !steps.is_empty() {
@@ -82,7 +87,7 @@ fn absent(
         plan.notices
             .push(format!("table {name} was deleted by somebody else; it is made again, empty"));
     }
-    let table = resolved(input, declared, plan, objections);
+    let table = resolved(input, declared.clone(), plan, objections);
     objections.extend(warm::too_cold(&table, None));
     plan.tables.push(TablePlan { table: name.clone(), steps: create(&table) });
 }
@@ -90,7 +95,7 @@ fn absent(
 /// The changes of a table that exists, whatever the mode, and all that is to be said about them.
 fn existing(
     input: &Input<'_>,
-    declared: &Table,
+    DeclaredTable { table: declared, detached, .. }: &DeclaredTable,
     live: &LiveTable,
     row: Option<&TableRow>,
     plan: &mut Plan,
@@ -98,7 +103,7 @@ fn existing(
 ) -> Changes {
     let name = &declared.name;
     let last = row.and_then(TableRow::last_declaration);
-    let want = resolved(input, &retire(declared, last.as_ref()), plan, objections);
+    let want = resolved(input, retire(declared, last.as_ref()), plan, objections);
     let mut changes = changes(&want, live.table());
     for index in &changes.keep_foreign_indexes(row) {
         plan.notices.push(format!(
@@ -119,7 +124,7 @@ fn existing(
         ));
     }
     changes.steps.extend(untags(declared, last.as_ref(), live.table()));
-    for index in changes.detach(&input.desired.detached(name)) {
+    for index in changes.detach(detached) {
         plan.notices.push(format!(
             "table {name}: what the index {index} has beside itself comes with the deploy after it is there"
         ));
@@ -138,11 +143,10 @@ fn existing(
 /// The declared table with its key by ARN, once its replicas are known to be elsewhere.
 fn resolved(
     input: &Input<'_>,
-    declared: &Table,
+    mut table: Table,
     plan: &mut Plan,
     objections: &mut Vec<String>,
 ) -> Table {
-    let mut table = declared.clone();
     let own = input.observed.region.as_ref();
     if let Some(own) = own.filter(|own| table.replicas.iter().any(|all| all.contains_key(*own))) {
         objections.push(format!(

@@ -33,16 +33,17 @@ fn from_the_start(capacity: Capacity) -> Warm {
 
 /// What is warmer than it is declared to be: that is left as it is.
 pub(super) fn warmer(want: &Table, live: &Table) -> Vec<String> {
-    let table = (String::new(), want.warm, live.warm);
-    let index = |(name, want): (&String, &crate::schema::Index)| {
-        let live = live.global_indexes.get(name).and_then(|index| index.warm);
-        (format!("index {name} "), want.warm, live)
-    };
-    let all = std::iter::once(table).chain(want.global_indexes.iter().map(index));
-    let warmer = all.filter_map(|(of, want, live)| {
+    let is_warmer = |want: Option<Warm>, live: Option<Warm>| {
         let (want, live) = (want?, live?);
-        want.is_below(live).then_some((of, want, live))
+        want.is_below(live).then_some((want, live))
+    };
+    let table = is_warmer(want.warm, live.warm).map(|(want, live)| (String::new(), want, live));
+    let indexes = want.global_indexes.iter().filter_map(|(name, index)| {
+        let live = live.global_indexes.get(name).and_then(|index| index.warm);
+        let (want, live) = is_warmer(index.warm, live)?;
+        Some((format!("index {name} "), want, live))
     });
+    let warmer = table.into_iter().chain(indexes);
     let notice = |(of, declared, live)| {
         format!(
             "table {}: {of}warm throughput is {live} and declared as {declared}; it never shrinks, left as it is",
