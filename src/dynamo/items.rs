@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types as sdk;
 use futures::FutureExt;
 
-use super::{Class, Dynamo, Error, Result, found};
+use super::{Class, Dynamo, Error, Result, Service, found};
 
 /// An item or a key in DynamoDB's own form: numbers keep their 38 digits.
 pub type WireItem = HashMap<String, sdk::AttributeValue>;
@@ -104,6 +104,39 @@ impl Dynamo {
             self.client.get_item().table_name(name).set_key(Some(key)).consistent_read(true).send();
         let output = found(self.send("GetItem", name, call).await)?;
         Ok(output.and_then(|output| output.item))
+    }
+
+    /// Reads up to 100 items of a table in one request, each strongly consistent, though not all at one moment. Those that
+    /// are not there are left out. What DynamoDB leaves unprocessed is asked for again as long as that leads on.
+    ///
+    /// # Errors
+    /// As classified; where a request leads no further, [`Class::Throttled`].
+    pub(crate) async fn get_items(
+        &self,
+        name: &str,
+        mut keys: Vec<WireItem>,
+    ) -> Result<Vec<WireItem>> {
+        let mut items = Vec::new();
+        while !keys.is_empty() {
+            let asked = keys.len();
+            let request = sdk::KeysAndAttributes::builder().set_keys(Some(keys));
+            let request = request.consistent_read(true).build().expect("keys are set");
+            let call = self.client.batch_get_item().request_items(name, request).send();
+            let output = self.send("BatchGetItem", name, call).await?;
+            items.extend(output.responses.and_then(|mut all| all.remove(name)).unwrap_or_default());
+            let rest = output.unprocessed_keys.and_then(|mut all| all.remove(name));
+            keys = rest.map(|rest| rest.keys).unwrap_or_default();
+            if keys.len() >= asked {
+                return Err(Error {
+                    service: Service::DynamoDb,
+                    action: "BatchGetItem",
+                    resource: name.to_owned(),
+                    class: Class::Throttled,
+                    message: format!("none of {asked} keys was processed"),
+                });
+            }
+        }
+        Ok(items)
     }
 
     /// Reads all items of a partition whose sort key lies between two texts, strongly consistent.

@@ -59,13 +59,13 @@ impl Ending {
 
 impl Work {
     pub(super) async fn delete(&self) -> Done {
-        let begun = match self.begin().await {
+        let row = match self.begin().await {
             Err(error) if error.class == Class::Missing => {
                 return Err(Verdict::success("there is no ledger, so nothing is ours to delete"));
             }
-            begun => begun?,
+            row => row?,
         };
-        let (lease, times) = self.take_lease(&begun).await?;
+        let (lease, times) = self.take_lease(&row).await?;
         let snapshot = self.ledger.snapshot().await?;
         let meta = snapshot.meta.clone().unwrap_or_default();
         let ending = self.ending(&meta).await;

@@ -35,13 +35,6 @@ pub(super) struct Work {
     pub(super) times: Times,
 }
 
-/// A run that is on record.
-pub(super) struct Begun {
-    row: RunRow,
-    /// Whether the event was never delivered before.
-    is_first: bool,
-}
-
 impl Work {
     /// Does the work. What comes with the verdict is the lease, to be held until the answer is claimed: a twin that
     /// got it before that would do the work again.
@@ -61,8 +54,8 @@ impl Work {
         done.unwrap_or_else(|verdict| (verdict, None))
     }
 
-    /// Records the run.
-    pub(super) async fn begin(&self) -> Result<Begun, dynamo::Error> {
+    /// Records the run; returns its row, the existing one where the event was delivered before.
+    pub(super) async fn begin(&self) -> Result<RunRow, dynamo::Error> {
         let row = RunRow {
             request_id: self.envelope.request_id.clone(),
             kind: format!("{:?}", self.envelope.kind),
@@ -72,23 +65,19 @@ impl Work {
             started_at: clock::now(),
             ..RunRow::default()
         };
-        Ok(match self.ledger.begin_run(&self.run, &row).await? {
-            None => Begun { row, is_first: true },
-            Some(row) => Begun { row, is_first: false },
-        })
+        Ok(self.ledger.begin_run(&self.run, &row).await?.unwrap_or(row))
     }
 
     /// Takes the lease, unless the event is answered, or being worked on, or its time is over.
-    pub(super) async fn take_lease(&self, begun: &Begun) -> Result<(Lease, Times), Verdict> {
-        let Begun { row, is_first } = begun;
+    pub(super) async fn take_lease(&self, row: &RunRow) -> Result<(Lease, Times), Verdict> {
         let times = self.times.within_service_timeout(&self.envelope.properties, &row.started_at);
-        if !is_first && self.ledger.answer(&self.run).await?.is_some() {
-            return Err(Verdict::AnsweredElsewhere);
-        }
         if times.work.passed() {
-            return Err(Verdict::failed(
-                "the time that CloudFormation waits for this request is over",
-            ));
+            return Err(match self.ledger.answer(&self.run).await? {
+                Some(_) => Verdict::AnsweredElsewhere,
+                None => {
+                    Verdict::failed("the time that CloudFormation waits for this request is over")
+                }
+            });
         }
         let holder = Holder { run: self.run.clone(), invocation: self.invocation.clone() };
         let lease = match self.ledger.acquire(holder, row.fence, times.work).await? {
@@ -128,14 +117,14 @@ impl Work {
                 return self.refuse(format!("{why}: {error}")).await;
             }
         };
-        let begun = match self.begin().await {
+        let row = match self.begin().await {
             Err(error) if error.class == Class::Missing => {
                 self.ledger.ensure_table(self.times.work).await?;
                 self.begin().await?
             }
-            begun => begun?,
+            row => row?,
         };
-        let (lease, times) = self.take_lease(&begun).await?;
+        let (lease, times) = self.take_lease(&row).await?;
         let snapshot = self.ledger.snapshot().await?;
         let Way { mode, doubt } = self.way(snapshot.meta.as_ref()).await;
         let declaration = Declaration::new(self.envelope.properties.clone());

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use super::Ledger;
-use super::rows::{FORMAT, entry};
+use super::rows::{ENTRY, FORMAT, entry};
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::dynamo::{self, ItemWrite, WireItem, Written, patiently};
@@ -36,7 +36,7 @@ pub struct Holder {
 pub enum Acquired {
     /// It is held now.
     Lease(Lease),
-    /// Another delivery of the same event holds it and will answer.
+    /// Another delivery of the same event has answered, or holds it and will answer.
     HeldByTwin,
     /// A later run has held it: this one came too late.
     Superseded(String),
@@ -99,7 +99,8 @@ impl Ledger {
     ///
     /// A free or expired lease is taken. One that another run holds is taken too: CloudFormation sends a new
     /// request only after it gave up on the one before, whose worker then finds the fence raised and stops.
-    /// One that another delivery of the same event holds is waited for until `deadline`. A run that held the lease
+    /// One that another delivery of the same event holds is waited for until `deadline`, and none is taken for an event
+    /// that is answered, on whatever record: a later run may hold it. A run that held the lease
     /// before, with the fence `held_before`, does not take it back from a later run: its event was delivered again
     /// after CloudFormation had gone on.
     ///
@@ -112,8 +113,10 @@ impl Ledger {
         deadline: Deadline,
     ) -> Result<Acquired, dynamo::Error> {
         loop {
-            let row = patiently(|| self.get(entry::LEASE)).await?;
-            let seen = row.as_ref().map(Seen::read);
+            let (seen, is_answered) = self.look(&holder.run).await?;
+            if is_answered {
+                return Ok(Acquired::HeldByTwin);
+            }
             let is_later = |seen: &&Seen| held_before.is_some_and(|fence| seen.fence > fence);
             let later = seen.as_ref().filter(is_later).and_then(|seen| seen.run.as_ref());
             if let Some(later) = later.filter(|run| **run != holder.run) {
@@ -126,11 +129,22 @@ impl Ledger {
             if !twin && let Some(lease) = self.take(&holder, seen.as_ref()).await? {
                 return Ok(Acquired::Lease(lease));
             }
-            let answered = self.answer(&holder.run).await?.is_some();
-            if answered || !deadline.sleep(POLL).await {
+            if !deadline.sleep(POLL).await {
                 return Ok(Acquired::HeldByTwin);
             }
         }
+    }
+
+    /// The lease, and whether a run is answered.
+    async fn look(&self, run: &str) -> Result<(Option<Seen>, bool), dynamo::Error> {
+        let answer = entry::answer(run);
+        let keys = [entry::LEASE, &answer].map(|entry| self.key(entry));
+        let rows = patiently(|| self.dynamo.get_items(&self.table, keys.to_vec())).await?;
+        let find = |entry: &str| {
+            rows.iter()
+                .find(|row| row.get(ENTRY).and_then(|v| v.as_s().ok()).is_some_and(|e| e == entry))
+        };
+        Ok((find(entry::LEASE).map(Seen::read), find(&answer).is_some()))
     }
 
     async fn take(

@@ -259,3 +259,23 @@ async fn what_a_newer_version_wrote_is_read_as_far_as_it_is_known_and_kept() {
         assert_eq!(rows[entry]["newer"], text("kept"), "{entry}");
     }
 }
+
+#[tokio::test]
+async fn a_delivery_that_was_answered_without_a_record_of_its_run_leaves_the_lease_to_a_later_one()
+{
+    let (stack, event) = begun().await;
+    let answered =
+        [("state", text("answered")), ("body", text("{}")), ("claimed_at_ms", number(1))];
+    leave(&stack, &format!("answer#{}", run_of(&event)), item(answered)).await;
+    let held = [
+        ("run", text("later")),
+        ("invocation", text("another")),
+        ("fence", number(7)),
+        ("expires_at_ms", number(u64::MAX)),
+        ("version", text("7.0")),
+    ];
+    leave(&stack, "lease", item(held)).await;
+    deliver(&stack.function(vec![]), &event, TIME).await.unwrap();
+    let lease = &stack.ledger().await["lease"];
+    assert_eq!((&lease["run"], &lease["fence"]), (&text("later"), &number(7)));
+}
