@@ -11,6 +11,7 @@ mod wait;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 pub(crate) use self::cleanup::clean_up;
 pub(crate) use self::commit::gone;
@@ -29,8 +30,8 @@ use crate::observe::{self, Observed};
 use crate::plan::{self, Input, Mode, Plan};
 use crate::services::Services;
 
-/// How often is planned anew because tables were being changed.
-const PLANS_MAX: usize = 5;
+/// How long after a table has settled all is planned anew; some of what goes on shows in no description of it.
+const PLAN_AGAIN: Duration = Duration::from_secs(5);
 
 /// One request's work, from its first slice to its last.
 #[derive(Clone)]
@@ -169,7 +170,7 @@ async fn settled_plan(
 ) -> Result<(Observed, Plan), Interrupt> {
     let specs = run.migrator.specs();
     let ledger = run.lease.ledger();
-    for _ in 0..PLANS_MAX {
+    loop {
         let snapshot = match known.take() {
             Some(snapshot) => snapshot,
             None => ledger.snapshot().await?,
@@ -192,8 +193,12 @@ async fn settled_plan(
             return Ok((observed, plan));
         }
         tables::run_all(run, &observed.ledger, &settling, budget).await?;
+        if !budget.sleep(PLAN_AGAIN).await {
+            let names: Vec<_> = settling.iter().map(|plan| plan.table.as_str()).collect();
+            let names = names.join(", ");
+            return Err(Interrupt::OutOfTime(format!("something is still going on with {names}")));
+        }
     }
-    Err(Interrupt::OutOfTime("somebody else goes on changing the tables".to_owned()))
 }
 
 /// The generation that this run answers with. Only what is left to a cleanup makes a new one: CloudFormation then

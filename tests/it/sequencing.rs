@@ -453,6 +453,39 @@ async fn a_table_that_is_made_in_part_is_taken_back_with_the_stack() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_table_that_is_still_going_is_waited_for_and_made_again() {
+    let plane = quick();
+    let mut stack = Stack::new(&plane);
+    let ttl = json!({ "AttributeName": "ttl", "Enabled": true });
+    let orders = with(table("orders"), "TimeToLiveSpecification", ttl);
+    stack.deploy(&properties(std::slice::from_ref(&orders))).await.expect_success();
+    let before = describe(&plane, "orders").await.table_id;
+    plane.client().delete_table().table_name("orders").send().await.unwrap();
+    let tagged = with(orders, "Tags", json!([{ "Key": "a", "Value": "1" }]));
+    stack.deploy(&properties(&[tagged])).await.expect_success();
+    let after = describe(&plane, "orders").await;
+    assert_eq!(after.table_status, Some(TableStatus::Active));
+    assert_ne!(after.table_id, before);
+    assert_nothing_refused_for_good(&plane);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kinesis_stream_that_is_connected_already_is_not_connected_again() {
+    let plane = quick();
+    let mut stack = Stack::new(&plane);
+    stack.deploy(&properties(&[table("orders")])).await.expect_success();
+    let arn = "arn:aws:kinesis:eu-west-1:111122223333:stream/orders";
+    let enable = plane.client().enable_kinesis_streaming_destination().table_name("orders");
+    enable.stream_arn(arn).send().await.unwrap();
+    plane.reset_calls();
+    let kinesis = json!({ "StreamArn": arn });
+    let connected = with(table("orders"), "KinesisStreamSpecification", kinesis);
+    stack.deploy(&properties(&[connected])).await.expect_success();
+    assert!(!accepted(&plane).contains_key("EnableKinesisStreamingDestination"));
+    assert_nothing_refused_for_good(&plane);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_table_that_has_lost_its_key_is_refused_at_once_and_by_name() {
     let plane = quick();
     let mut stack = Stack::new(&plane);
