@@ -73,6 +73,8 @@ fn observed(deployed: &Desired) -> Observed {
             unsettled: Vec::new(),
             is_strongly_replicated: false,
             phases: BTreeMap::new(),
+            items: 0,
+            bytes: 0,
         };
         let tags = BTreeMap::from([(OWNER_TAG.to_owned(), SCOPE.to_owned())]);
         let live = LiveTable { description, tags, empty: None, unsupported: BTreeSet::new() };

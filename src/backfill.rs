@@ -1,37 +1,68 @@
 //! The item engine: scan a table in segments, transform each item, write what changed, remember how far it came.
+//!
+//! ```text
+//! segments ─▶ readers ─▶ transform ─▶ queue ─▶ writers ─▶ acknowledged ─▶ positions ─▶ ledger
+//!  shared      pages        pure      bounded   batches     each write     per page     every 2 s
+//! ```
 
 mod checkpoint;
+mod failures;
+mod journal;
+mod progress;
+mod queue;
+mod rate;
+mod retry;
+mod scan;
+mod stop;
+mod targets;
+mod transform;
+mod verify;
 mod write;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use self::checkpoint::Positions;
+use self::failures::Failures;
+pub use self::progress::Counts;
+use self::progress::Tally;
+use self::queue::Queued;
+use self::rate::Paces;
+use self::stop::{Stop, Stopped};
+use self::targets::{Target, Targets};
+use self::transform::Rule;
 use crate::deadline::Deadline;
-use crate::dynamo::{self, Dynamo, WireItem, patiently};
+use crate::dynamo::{Description, Dynamo, WireItem, key_of};
 use crate::interrupt::Interrupt;
-use crate::item::Item;
 use crate::ledger::Lease;
-use crate::migration::{Spec, Transform};
+use crate::migration::{Backfill, Guard, Spec, Transform};
 
-/// Parts of a parallel scan; more than workers, so that a full one does not hold the others back.
-const SEGMENTS: u32 = 16;
-/// Segments that are worked on at the same time.
-const WORKERS: usize = 8;
-/// Writes of one page that are under way at the same time.
-const WRITES: usize = 16;
+/// Segments that are read at the same time.
+const READERS: usize = 8;
+/// Fewest segments of a scan, and most: more than readers, so that a full one does not hold the others back.
+const SEGMENTS: (u64, u64) = (32, 4096);
+/// Bytes of a segment, where that makes more of them than the fewest.
+const SEGMENT_BYTES: u64 = 64 << 20;
+/// How often the hook of an author is asked whether to pause.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+/// How often a paused task looks whether it may go on.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// One backfill.
-pub(crate) struct Job<'a> {
-    pub(crate) migration: &'a Spec,
+/// One backfill, in one direction.
+#[derive(Clone)]
+pub(crate) struct Job {
+    pub(crate) migration: Spec,
     pub(crate) direction: Direction,
-    pub(crate) name: &'a str,
-    pub(crate) table: &'a str,
-    pub(crate) transform: &'a Transform,
-    pub(crate) dynamo: &'a Dynamo,
-    pub(crate) lease: &'a Lease,
+    pub(crate) name: String,
+    pub(crate) backfill: Backfill,
+    pub(crate) dynamo: Dynamo,
+    pub(crate) lease: Lease,
     pub(crate) deadline: Deadline,
 }
 
@@ -51,15 +82,6 @@ impl fmt::Display for Direction {
     }
 }
 
-/// What a backfill did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Items read.
-    pub read: u64,
-    /// Items changed.
-    pub changed: u64,
-}
-
 /// What the keys of a migration's checkpoints begin with.
 pub(crate) fn checkpoint_prefix(id: &str) -> String {
     format!("{id}#")
@@ -70,129 +92,240 @@ pub(crate) fn step_key(migration: &Spec, direction: Direction, name: &str) -> St
     format!("{}{direction}#step#{name}", checkpoint_prefix(&migration.id))
 }
 
+/// What all tasks of a backfill share.
+struct Pass {
+    job: Job,
+    transform: Transform,
+    source: Arc<Target>,
+    /// Items of the table, as DynamoDB counted them some hours ago.
+    items: u64,
+    positions: Positions,
+    paces: Paces,
+    stop: Stop,
+    tally: Tally,
+    failures: Failures,
+    targets: Targets,
+    /// Segments that are being read.
+    active: AtomicUsize,
+    /// Whether each item is written in a request of its own.
+    singly: AtomicBool,
+    paused: AtomicBool,
+    /// Thousandths of a unit that a write takes, by what they took lately.
+    cost: AtomicU64,
+}
+
 /// Runs a backfill to its end, from where an earlier run of it stopped.
-pub(crate) async fn run(job: &Job<'_>) -> Result<Counts, Interrupt> {
-    let keys = key_names(job).await?;
-    let positions = Positions::load(job, SEGMENTS).await?;
-    let stop = AtomicBool::new(false);
-    let open = positions.open_segments().into_iter();
-    let work: Vec<_> =
-        open.map(|segment| scan_segment(job, &keys, &positions, segment, &stop)).collect();
-    let outcomes: Vec<_> = stream::iter(work).buffer_unordered(WORKERS).collect().await;
-    let counts = positions.counts();
+pub(crate) async fn run(job: Job) -> Result<Counts, Interrupt> {
+    let pass = Arc::new(Pass::begin(job).await?);
+    work(&pass).await;
+    let counts = pass.tally.counts(pass.failures.count().await);
+    let part = progress::part_done(&pass, counts.read);
+    let reason = pass.stop.reason();
+    report(&pass, &counts, reason.as_ref(), part);
+    match reason {
+        None => {
+            if pass.job.direction == Direction::Up {
+                verify::verify(&pass.job, &pass.source).await?;
+            }
+            Ok(counts)
+        }
+        Some(Interrupt::LeaseLost(why)) => Err(Interrupt::LeaseLost(why)),
+        Some(reason) => {
+            // Every task has ended by now, with its last writes acknowledged.
+            if let Err(error) = pass.positions.save(&pass.job).await {
+                tracing::warn!(%error, "positions could not be saved; the next run begins further back");
+            }
+            Err(match reason {
+                Interrupt::OutOfTime(_) => Interrupt::OutOfTime(format!(
+                    "checkpointed after {} items ({} changed) of table {}, about {} %",
+                    counts.read,
+                    counts.changed,
+                    pass.source.name,
+                    progress::per_cent(part)
+                )),
+                other => other,
+            })
+        }
+    }
+}
+
+/// Reads, writes and keeps a record of it, until all is done or the run stops.
+async fn work(pass: &Arc<Pass>) {
+    let (sender, receiver) = queue::channel();
+    let segments = Arc::new(scan::Segments(Mutex::new(pass.positions.open_segments())));
+    let mut tasks = JoinSet::new();
+    for _ in 0..READERS {
+        let task = scan::read(Arc::clone(pass), Arc::clone(&segments), sender.clone());
+        tasks.spawn(task.in_current_span());
+    }
+    drop(sender);
+    for _ in 0..pass.job.backfill.concurrency {
+        tasks.spawn(write::write(Arc::clone(pass), receiver.clone()).in_current_span());
+    }
+    drop(receiver);
+    let ended = async {
+        while let Some(ended) = tasks.join_next().await {
+            if ended.is_err() {
+                let bug = "a task of the backfill panicked; this is a bug".to_owned();
+                pass.stop.raise(Interrupt::Failed(bug));
+            }
+        }
+    };
+    tokio::pin!(ended);
+    let record = async {
+        if let Err(interrupt) = progress::keep_record(pass).await {
+            pass.stop.raise(interrupt);
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = &mut ended => {}
+        () = record => {}
+        () = pass.ask_whether_to_pause() => {}
+    }
+}
+
+fn report(pass: &Pass, counts: &Counts, reason: Option<&Interrupt>, part: f64) {
+    let name = &pass.source.name;
+    if let Some((segment, throttled)) = pass.positions.hottest() {
+        tracing::warn!(
+            table = name,
+            segment,
+            throttled,
+            of = counts.throttled,
+            "one segment was throttled more than all others together: a hot partition"
+        );
+    }
+    let per_cent = if reason.is_none() { 100 } else { progress::per_cent(part) };
+    crate::metrics::emit(&pass.job.migration.id, name, counts, per_cent);
     tracing::info!(
-        table = job.table,
-        direction = %job.direction,
+        table = name,
+        direction = %pass.job.direction,
         read = counts.read,
         changed = counts.changed,
+        failed = counts.failed,
+        contended = counts.contended,
+        throttled = counts.throttled,
         "backfill {}",
-        if outcomes.iter().all(Result::is_ok) { "done" } else { "stopped" }
+        if reason.is_none() { "done" } else { "stopped" }
     );
-    // Every segment has stopped by now, with its last writes acknowledged.
-    let Some(interrupt) = outcomes.into_iter().find_map(Result::err) else { return Ok(counts) };
-    if !matches!(interrupt, Interrupt::LeaseLost(_))
-        && let Err(error) = positions.save_all(job).await
-    {
-        tracing::warn!(%error, "positions could not be saved; the next run begins further back");
-    }
-    Err(match interrupt {
-        Interrupt::OutOfTime(_) => Interrupt::OutOfTime(format!(
-            "checkpointed after {} items ({} changed) of table {}",
-            counts.read, counts.changed, job.table
-        )),
-        other => other,
-    })
 }
 
-/// Sends a request until it gets through, or until the job has to stop: a throttled table slows a backfill down and
-/// does not fail it.
-async fn persistently<T, F, Fut>(job: &Job<'_>, mut request: F) -> Result<T, Interrupt>
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Result<T, dynamo::Error>>,
-{
-    loop {
-        match patiently(&mut request).await {
-            Err(error) if error.is_transient() => {
-                tracing::warn!(%error, "still trying");
-                job.lease.check()?;
-                if job.deadline.passed() {
-                    return Err(Interrupt::OutOfTime(String::new()));
-                }
+impl Pass {
+    async fn begin(job: Job) -> Result<Self, Interrupt> {
+        let described = targets::describe(&job.dynamo, &job.backfill.table).await?;
+        let source = Arc::new(Target::of(&described));
+        let wanted = job.backfill.segments.unwrap_or_else(|| segments_of(&described));
+        let positions = Positions::load(&job, wanted).await?;
+        let transform = match (job.direction, &job.backfill.down) {
+            (Direction::Up, _) => Arc::clone(&job.backfill.up),
+            (Direction::Down, Some(down)) => Arc::clone(down),
+            (Direction::Down, None) => {
+                return Err(Interrupt::Failed(format!(
+                    "its backfill of {} has no way back",
+                    source.name
+                )));
             }
-            result => return Ok(result?),
-        }
-    }
-}
-
-/// Names of the attributes of the table's key, in order.
-async fn key_names(job: &Job<'_>) -> Result<Vec<String>, Interrupt> {
-    let described = patiently(|| job.dynamo.describe_table(job.table)).await?;
-    let Some(described) = described else {
-        return Err(Interrupt::Failed(format!("table {} does not exist", job.table)));
-    };
-    Ok(described.table.keys.names().map(str::to_owned).collect())
-}
-
-/// Works through one segment; an error stops the others at their next page.
-async fn scan_segment(
-    job: &Job<'_>,
-    keys: &[String],
-    positions: &Positions,
-    segment: u32,
-    stop: &AtomicBool,
-) -> Result<(), Interrupt> {
-    let outcome = scan_pages(job, keys, positions, segment, stop).await;
-    if outcome.is_err() {
-        stop.store(true, Ordering::Relaxed);
-    }
-    outcome
-}
-
-/// Works through one segment page by page, until its end or until some segment stops the run.
-async fn scan_pages(
-    job: &Job<'_>,
-    keys: &[String],
-    positions: &Positions,
-    segment: u32,
-    stop: &AtomicBool,
-) -> Result<(), Interrupt> {
-    let mut start = positions.start_of(segment);
-    while !stop.load(Ordering::Relaxed) {
-        job.lease.check()?;
-        if job.deadline.passed() {
-            return Err(Interrupt::OutOfTime(String::new()));
-        }
-        let page = persistently(job, || {
-            job.dynamo.scan_page(job.table, segment, positions.segments(), start.clone())
+        };
+        let table = &described.table;
+        Ok(Self {
+            transform,
+            items: described.items,
+            paces: Paces::new(job.backfill.cap, table.capacity, table.warm),
+            stop: Stop::new(),
+            tally: Tally::new(positions.recorded()),
+            failures: Failures::load(&job).await?,
+            targets: Targets::new(&job.dynamo, &source),
+            active: AtomicUsize::new(0),
+            singly: AtomicBool::new(job.backfill.single_writes),
+            paused: AtomicBool::new(false),
+            cost: AtomicU64::new(1000),
+            source,
+            positions,
+            job,
         })
-        .await?;
-        let read = page.items.len();
-        let (changed, failure) = write_page(job, keys, page.items).await;
-        if let Some(interrupt) = failure {
-            positions.count(segment, read, changed);
-            return Err(interrupt);
-        }
-        start = page.next;
-        let done = start.is_none();
-        positions.advance(job, segment, start.clone(), read, changed).await?;
-        if done {
-            break;
+    }
+
+    fn rule(&self) -> Rule<'_> {
+        Rule {
+            migration: &self.job.migration.id,
+            direction: self.job.direction,
+            guard: self.job.backfill.guard,
+            transform: &self.transform,
+            keys: &self.source.keys,
         }
     }
-    Ok(())
+
+    /// Fails where the lease is known to be lost.
+    fn check_lease(&self) -> Result<(), Stopped> {
+        self.job.lease.check().map_err(|interrupt| self.stop.raise(interrupt))
+    }
+
+    /// Fails where the time is over or the lease lost; waits while the author wants a pause.
+    async fn may_read(&self) -> Result<(), Stopped> {
+        loop {
+            self.check_lease()?;
+            if self.job.deadline.passed() {
+                return Err(self.stop.raise(Interrupt::OutOfTime(String::new())));
+            }
+            if !self.paused.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            self.stop.unless_raised(tokio::time::sleep(LOOK_EVERY)).await?;
+        }
+    }
+
+    /// Asks the author's hook, where there is one, as long as the run goes on.
+    async fn ask_whether_to_pause(&self) {
+        let Some(hook) = &self.job.backfill.pause else { return std::future::pending().await };
+        loop {
+            let pauses = hook().await;
+            if self.paused.swap(pauses, Ordering::Relaxed) != pauses {
+                tracing::info!("{}", if pauses { "paused" } else { "goes on" });
+            }
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// Counts an item that cannot be handled; stops the run where there are too many of them.
+    async fn fail(&self, item: &WireItem, error: &str) -> Result<(), Stopped> {
+        let keys = &self.source.keys;
+        // What this migration has made of an item already need not be something that it can handle.
+        if self.job.backfill.guard == Some(Guard::Journal) {
+            let known = journal::has(&self.job, &self.source.name, &key_of(keys, item)).await;
+            if known.map_err(|interrupt| self.stop.raise(interrupt))? {
+                return Ok(());
+            }
+        }
+        let added = self.failures.add(&self.job, keys, item, error).await;
+        added.map_err(|interrupt| self.stop.raise(interrupt))
+    }
+
+    /// Stops the run for a migration that is not right; nothing is written for the item that shows it.
+    fn refuse(&self, item: &WireItem, why: &str) -> Stopped {
+        let key = transform::describe(&self.source.keys, item);
+        self.stop.raise(Interrupt::Failed(format!("item {key}: {why}")))
+    }
+
+    /// Units that these writes will take, by what others took lately.
+    fn estimate(&self, batch: &[Queued]) -> f64 {
+        let each = Duration::from_millis(self.cost.load(Ordering::Relaxed));
+        each.as_secs_f64() * f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Learns from what writes took.
+    fn learn(&self, writes: usize, units: Option<f64>) {
+        let (Some(units), Ok(writes)) = (units, u32::try_from(writes)) else { return };
+        let each = Duration::try_from_secs_f64(units / f64::from(writes.max(1)));
+        let each = each.map_or(1000, |each| u64::try_from(each.as_millis()).unwrap_or(u64::MAX));
+        let before = self.cost.load(Ordering::Relaxed);
+        self.cost.store((before * 7 + each) / 8, Ordering::Relaxed);
+    }
 }
 
-/// Transforms and writes the items of a page; returns, with every write acknowledged, how many changed and what
-/// went wrong first.
-async fn write_page(
-    job: &Job<'_>,
-    keys: &[String],
-    items: Vec<WireItem>,
-) -> (usize, Option<Interrupt>) {
-    let items = items.into_iter().map(Item::from);
-    let writes: Vec<_> = items.map(|item| write::apply(job, keys, item)).collect();
-    let outcomes: Vec<_> = stream::iter(writes).buffer_unordered(WRITES).collect().await;
-    let changed = outcomes.iter().filter(|outcome| matches!(outcome, Ok(true))).count();
-    (changed, outcomes.into_iter().find_map(Result::err))
+/// Into how many segments a scan is divided, by the size of the table.
+fn segments_of(described: &Description) -> u32 {
+    let (fewest, most) = SEGMENTS;
+    let segments = (described.bytes / SEGMENT_BYTES).clamp(fewest, most);
+    u32::try_from(segments).unwrap_or(u32::MAX)
 }

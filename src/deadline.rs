@@ -39,6 +39,12 @@ impl Deadline {
         self.remaining().is_zero()
     }
 
+    /// Whether it passed so long ago.
+    #[must_use]
+    pub fn passed_by(self, margin: Duration) -> bool {
+        Instant::now().saturating_duration_since(self.0) > margin
+    }
+
     /// Sleeps for `duration`; `false`, at once, where the deadline would pass first.
     pub async fn sleep(self, duration: Duration) -> bool {
         if duration >= self.remaining() {

@@ -1,28 +1,35 @@
 //! The only file that sends DynamoDB requests: one method an operation, each error classified.
 #![expect(clippy::disallowed_methods, reason = "this is the one place that sends")]
 
+mod batch;
 mod convert;
 mod describe;
+mod edit;
 mod errors;
 mod features;
 mod items;
 mod replicas;
 mod tables;
+mod values;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use backon::{ExponentialBuilder, Retryable};
 use futures::TryFutureExt;
 use futures::future::BoxFuture;
 
+pub(crate) use self::batch::{BATCH_MAX, Fate, Fates};
 pub use self::describe::{Description, IndexPhase, Status};
+pub(crate) use self::edit::{ATTRIBUTES_MAX, Edit, Kind, key_of};
 pub(crate) use self::errors::chain;
 pub use self::errors::{Class, Error, Service, classify};
 pub use self::items::{ItemWrite, Page, Transacted, WireItem, Written};
+pub(crate) use self::values::{digest, same, size};
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -30,6 +37,8 @@ type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, Clone)]
 pub struct Dynamo {
     client: Client,
+    /// The same, but it tries nothing again: for callers that have to know of every refusal.
+    once: Client,
     sent: Arc<AtomicU64>,
 }
 
@@ -37,7 +46,7 @@ impl Dynamo {
     /// Takes a configured client.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client, sent: Arc::default() }
+        Self { once: without_retries(&client), client, sent: Arc::default() }
     }
 
     /// The SDK's client, for code that users write.
@@ -49,7 +58,7 @@ impl Dynamo {
     /// The same with a client of another region; what it sends is counted together.
     #[must_use]
     pub fn elsewhere(&self, client: Client) -> Self {
-        Self { client, sent: Arc::clone(&self.sent) }
+        Self { once: without_retries(&client), client, sent: Arc::clone(&self.sent) }
     }
 
     /// The region that it speaks to.
@@ -78,6 +87,11 @@ impl Dynamo {
         self.sent.fetch_add(1, Ordering::Relaxed);
         Box::pin(call.map_err(move |error| Error::from_sdk(action, resource, &error)))
     }
+}
+
+fn without_retries(client: &Client) -> Client {
+    let config = client.config().to_builder().retry_config(RetryConfig::disabled());
+    Client::from_conf(config.build())
 }
 
 /// Sends a request again while its error is one that passes, for a bounded time.

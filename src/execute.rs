@@ -16,14 +16,13 @@ use std::time::Duration;
 pub(crate) use self::cleanup::clean_up;
 pub(crate) use self::commit::gone;
 pub(crate) use self::delete::{delete_and_wait, delete_resource};
-pub(crate) use self::migrations::{context, forget, perform};
+pub(crate) use self::migrations::{backfill_name, call, context, forget};
 use crate::deadline::Deadline;
 use crate::desired::Desired;
 use crate::dynamo::{Dynamo, patiently};
 use crate::interrupt::Interrupt;
 use crate::ledger::generations::Declaration;
 use crate::ledger::rows::MetaRow;
-use crate::ledger::state::State;
 use crate::ledger::{Lease, Ledger, Snapshot};
 use crate::migrator::Migrator;
 use crate::observe::{self, Observed};
@@ -144,7 +143,7 @@ async fn slice(run: &Run, known: Option<Snapshot>, budget: Deadline) -> Result<R
     let generation = answers_with(run, observed.ledger.meta.as_ref(), &plan);
     let mut notices = plan.notices.clone();
     notices.extend(tables::run_all(run, &observed.ledger, &plan.tables, budget).await?);
-    migrations::run_all(run, &observed.ledger, &plan.migrations, budget).await?;
+    notices.extend(migrations::run_all(run, &observed.ledger, &plan.migrations, budget).await?);
     let changed: Vec<_> = plan.tables.iter().map(|plan| plan.table.as_str()).collect();
     let after = if plan.is_empty() { observed.ledger.clone() } else { ledger.snapshot().await? };
     let mut report = report(run, &observed, &after, &changed, notices).await?;
@@ -257,7 +256,7 @@ fn summary(snapshot: &Snapshot) -> Report {
     Report {
         generation: snapshot.meta.as_ref().map_or(1, |meta| meta.live().max(1)),
         ledger_head: head.map(|row| row.id.clone()),
-        applied: migrations.filter(|row| row.state == State::Applied).count(),
+        applied: migrations.filter(|row| row.state.is_applied()).count(),
         ..Report::default()
     }
 }

@@ -18,6 +18,22 @@ pub enum Change {
     Update(Item),
     /// The item is to go.
     Delete,
+    /// Nothing, for this reason; such items are counted.
+    Skip(String),
+    /// The item stays, and these are to be where there is none under their keys. One that is there already counts as
+    /// put if it is equal; if it differs, the item fails.
+    ///
+    /// What is put into the table itself may be met by the same scan, and should be kept then.
+    Put(Vec<Put>),
+}
+
+/// An item that is to be in a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Put {
+    /// The table's name.
+    pub table: String,
+    /// The whole item.
+    pub item: Item,
 }
 
 impl Item {

@@ -1,6 +1,7 @@
 //! The management table: what a scope has done, who may act on it, and what was answered.
 
 pub mod generations;
+mod items;
 mod lease;
 pub mod rows;
 pub mod state;
@@ -113,11 +114,17 @@ impl Ledger {
         Ok(())
     }
 
-    /// Turns point-in-time recovery on; the ledger works without it, so failing to is only said.
+    /// Turns point-in-time recovery on, and expiry for old journals; the ledger works without them, so failing to is only
+    /// said.
     async fn protect(&self) {
+        let (dynamo, table) = (&self.dynamo, &self.table);
         let recovery = Recovery::Days(Recovery::DEFAULT_DAYS);
-        if let Err(error) = patiently(|| self.dynamo.set_recovery(&self.table, recovery)).await {
-            tracing::warn!(ledger = self.table, %error, "the ledger has no point-in-time recovery");
+        if let Err(error) = patiently(|| dynamo.set_recovery(table, recovery)).await {
+            tracing::warn!(ledger = table, %error, "the ledger has no point-in-time recovery");
+        }
+        if let Err(error) = patiently(|| dynamo.set_time_to_live(table, rows::EXPIRES, true)).await
+        {
+            tracing::warn!(ledger = table, %error, "old journals in the ledger do not expire");
         }
     }
 

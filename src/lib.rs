@@ -46,6 +46,7 @@ pub mod autoscaling;
 mod backfill;
 pub mod dynamo;
 pub mod kms;
+mod metrics;
 pub mod services;
 
 pub mod item;
@@ -60,9 +61,9 @@ pub mod interrupt;
 pub mod testing;
 
 pub use self::backfill::Counts;
-pub use self::item::{Change, Item};
+pub use self::item::{Change, Item, Put};
 pub use self::lambda::run;
-pub use self::migration::{Context, Migration, MigrationError};
+pub use self::migration::{Backfill, Cap, Context, Guard, Migration, MigrationError, Sample};
 pub use self::migrator::Migrator;
 
 /// The build, as the ledger records it.

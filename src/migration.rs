@@ -1,12 +1,16 @@
 //! What an author writes: a migration, its way back, and the context it runs in.
 
+mod backfill;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backfill::{self, Counts, Direction, Job};
+pub(crate) use self::backfill::Predicate;
+pub use self::backfill::{Backfill, Cap, Guard, STAMP, Sample};
+use crate::backfill::{self as engine, Counts, Direction, Job};
 use crate::deadline::Deadline;
 use crate::dynamo::Dynamo;
 use crate::interrupt::Interrupt;
@@ -14,7 +18,8 @@ use crate::item::{Change, Item};
 use crate::ledger::Lease;
 
 type Outcome = Result<(), MigrationError>;
-type Action = Arc<dyn Fn(Context) -> Pin<Box<dyn Future<Output = Outcome> + Send>> + Send + Sync>;
+pub(crate) type Action =
+    Arc<dyn Fn(Context) -> Pin<Box<dyn Future<Output = Outcome> + Send>> + Send + Sync>;
 
 /// A transform of items: pure, called once an item and again where the item changed meanwhile.
 pub(crate) type Transform = Arc<dyn Fn(Item) -> Result<Change, MigrationError> + Send + Sync>;
@@ -48,24 +53,29 @@ pub struct Migration {
     pub(crate) revision: u32,
     pub(crate) idempotent: bool,
     pub(crate) work: Work,
-    pub(crate) undo: Option<Work>,
+    pub(crate) undo: Option<Action>,
 }
 
-/// What a migration does, forward or back.
+/// What a migration does.
 #[derive(Clone)]
 pub(crate) enum Work {
     Function(Action),
-    Backfill { table: String, transform: Transform },
+    Backfills(Vec<Backfill>),
 }
 
-impl Work {
-    fn function<F, Fut>(run: F) -> Self
-    where
-        F: Fn(Context) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Outcome> + Send + 'static,
-    {
-        Self::Function(Arc::new(move |cx| Box::pin(run(cx))))
-    }
+/// What takes a migration back.
+pub(crate) enum WayBack<'a> {
+    Function(&'a Action),
+    /// Each by its own way back, the last first.
+    Backfills(&'a [Backfill]),
+}
+
+fn action<F, Fut>(run: F) -> Action
+where
+    F: Fn(Context) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Outcome> + Send + 'static,
+{
+    Arc::new(move |cx| Box::pin(run(cx)))
 }
 
 impl Migration {
@@ -78,10 +88,11 @@ impl Migration {
         F: Fn(Context) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Outcome> + Send + 'static,
     {
-        Self::of(id.into(), Work::function(up), false)
+        Self::of(id.into(), Work::Function(action(up)), false)
     }
 
-    /// A migration of the items of one table: `transform` is given each item and says what to do with it.
+    /// A migration of the items of one table: `transform` is given each item and says what to do with it. What else there
+    /// is to say about it, [`Backfill`] says.
     ///
     /// # Guarantees
     /// Only attributes that differ are written, on the condition that they still have the values that were
@@ -89,7 +100,8 @@ impl Migration {
     /// run resumes where it stopped.
     ///
     /// # Assumptions
-    /// `transform` is pure, and transforming its own result changes nothing: an item may be met twice.
+    /// `transform` is pure, and transforming its own result changes nothing: an item may be met twice. The first item
+    /// for which that is not so stops the migration before it is written; a [`guard`](Self::guard) lifts the condition.
     pub fn backfill<F>(
         id: impl Into<Cow<'static, str>>,
         table: impl Into<String>,
@@ -98,8 +110,15 @@ impl Migration {
     where
         F: Fn(Item) -> Result<Change, MigrationError> + Send + Sync + 'static,
     {
-        let work = Work::Backfill { table: table.into(), transform: Arc::new(transform) };
-        Self::of(id.into(), work, true)
+        Self::backfills(id, [Backfill::new(table, transform)])
+    }
+
+    /// A migration of the items of several tables, one after another.
+    pub fn backfills(
+        id: impl Into<Cow<'static, str>>,
+        backfills: impl IntoIterator<Item = Backfill>,
+    ) -> Self {
+        Self::of(id.into(), Work::Backfills(backfills.into_iter().collect()), true)
     }
 
     fn of(id: Cow<'static, str>, work: Work, idempotent: bool) -> Self {
@@ -113,7 +132,7 @@ impl Migration {
         F: Fn(Context) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Outcome> + Send + 'static,
     {
-        self.undo = Some(Work::function(down));
+        self.undo = Some(action(down));
         self
     }
 
@@ -122,18 +141,46 @@ impl Migration {
     /// It must leave items alone that were not migrated: after a failure only some are.
     ///
     /// # Panics
-    /// Where the migration is not a backfill; it has no table to go over.
+    /// Where the migration is not one backfill; those of several tables have each their own [`Backfill::down`].
     #[must_use]
-    pub fn down_items<F>(mut self, transform: F) -> Self
+    pub fn down_items<F>(self, transform: F) -> Self
     where
         F: Fn(Item) -> Result<Change, MigrationError> + Send + Sync + 'static,
     {
-        let Work::Backfill { table, .. } = &self.work else {
-            panic!("down_items is for backfills; give {} a down function", self.id);
+        self.with_backfill("down_items", |backfill| backfill.down(transform))
+    }
+
+    /// Makes a backfill exactly once though a second application would differ.
+    ///
+    /// # Panics
+    /// Where the migration is not one backfill; those of several tables have each their own [`Backfill::guard`].
+    #[must_use]
+    pub fn guard(self, guard: Guard) -> Self {
+        self.with_backfill("guard", |backfill| backfill.guard(guard))
+    }
+
+    fn with_backfill(mut self, method: &str, act: impl FnOnce(Backfill) -> Backfill) -> Self {
+        let Work::Backfills(backfills) = &mut self.work else {
+            panic!("{method} is for a migration that is one backfill, and {} is none", self.id)
         };
-        let table = table.clone();
-        self.undo = Some(Work::Backfill { table, transform: Arc::new(transform) });
+        let [backfill] = backfills.as_mut_slice() else {
+            panic!("{method} is for a migration that is one backfill, and {} has several", self.id)
+        };
+        *backfill = act(backfill.clone());
         self
+    }
+
+    /// What takes it back, where there is something.
+    pub(crate) fn way_back(&self) -> Option<WayBack<'_>> {
+        if let Some(undo) = &self.undo {
+            return Some(WayBack::Function(undo));
+        }
+        match &self.work {
+            Work::Backfills(backfills) if backfills.iter().all(Backfill::is_reversible) => {
+                Some(WayBack::Backfills(backfills))
+            }
+            Work::Backfills(_) | Work::Function(_) => None,
+        }
     }
 
     /// One sentence for the history.
@@ -168,11 +215,11 @@ impl Migration {
             id: self.id.to_string(),
             description: self.description.to_string(),
             fingerprint: format!("revision {}", self.revision),
-            table: match &self.work {
-                Work::Function(_) => None,
-                Work::Backfill { table, .. } => Some(table.clone()),
+            tables: match &self.work {
+                Work::Function(_) => Vec::new(),
+                Work::Backfills(all) => all.iter().map(|one| one.table.clone()).collect(),
             },
-            reversible: self.undo.is_some(),
+            reversible: self.way_back().is_some(),
             idempotent: self.idempotent,
         }
     }
@@ -193,8 +240,8 @@ pub struct Spec {
     pub description: String,
     /// What tells this version of it from another.
     pub fingerprint: String,
-    /// The table of a backfill.
-    pub table: Option<String>,
+    /// The tables of its backfills.
+    pub tables: Vec<String>,
     /// Whether there is a way back.
     pub reversible: bool,
     /// Whether running it again is right.
@@ -252,7 +299,7 @@ impl Context {
     {
         let Inner { migration, direction, lease, .. } = &*self.inner;
         lease.check()?;
-        let key = backfill::step_key(migration, *direction, name);
+        let key = engine::step_key(migration, *direction, name);
         if lease.checkpoint(&key).await?.is_some() {
             tracing::info!(step = name, "done by an earlier run, skipped");
             return Ok(());
@@ -266,7 +313,8 @@ impl Context {
     /// from other backfills of the same migration.
     ///
     /// # Errors
-    /// The first item that cannot be handled, lost time, loss of the lease, and what DynamoDB refuses.
+    /// The first item that cannot be handled, or that a second application would change once more; lost time, loss of the
+    /// lease, and what DynamoDB refuses.
     pub async fn backfill<F>(
         &self,
         name: &str,
@@ -276,25 +324,32 @@ impl Context {
     where
         F: Fn(Item) -> Result<Change, MigrationError> + Send + Sync + 'static,
     {
-        let transform: Transform = Arc::new(transform);
-        Ok(self.run_backfill(name, table, &transform).await?)
+        self.run(name, Backfill::new(table, transform)).await
+    }
+
+    /// Runs a backfill, resuming where an earlier run of the same migration stopped. The name tells it from other
+    /// backfills of the same migration. Taking it back is a matter of the migration's own `down`.
+    ///
+    /// # Errors
+    /// As of [`backfill`](Self::backfill).
+    pub async fn run(&self, name: &str, backfill: Backfill) -> Result<Counts, MigrationError> {
+        Ok(self.run_backfill(name, backfill, Direction::Up).await?)
     }
 
     pub(crate) async fn run_backfill(
         &self,
         name: &str,
-        table: &str,
-        transform: &Transform,
+        backfill: Backfill,
+        direction: Direction,
     ) -> Result<Counts, Interrupt> {
-        let Inner { migration, direction, dynamo, lease, deadline } = &*self.inner;
-        backfill::run(&Job {
-            migration,
-            direction: *direction,
-            name,
-            table,
-            transform,
-            dynamo,
-            lease,
+        let Inner { migration, dynamo, lease, deadline, .. } = &*self.inner;
+        engine::run(Job {
+            migration: migration.clone(),
+            direction,
+            name: name.to_owned(),
+            backfill,
+            dynamo: dynamo.clone(),
+            lease: lease.clone(),
             deadline: *deadline,
         })
         .await

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::migration::{Migration, Spec};
+use crate::migration::{Backfill, Guard, Migration, Spec, Work};
 
 /// An ordered list of migrations without duplicates.
 #[derive(Debug, Default)]
@@ -42,16 +42,25 @@ impl Builder {
         self
     }
 
-    /// Checks ids and order.
+    /// Checks ids, order and ways back.
     ///
     /// # Errors
-    /// The first id that is malformed, given twice, or not after the one before it.
+    /// The first id that is malformed, given twice, or not after the one before it; a backfill with two ways back.
     pub fn build(self) -> Result<Migrator, BuildError> {
         for migration in &self.migrations {
             let id = &migration.id;
             let fits = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
             if id.is_empty() || id.len() > ID_BYTES_MAX || !id.chars().all(fits) {
                 return Err(BuildError::Malformed(id.to_string()));
+            }
+        }
+        for migration in &self.migrations {
+            let Work::Backfills(backfills) = &migration.work else { continue };
+            let has_two_ways =
+                |one: &&Backfill| one.guard == Some(Guard::Journal) && one.down.is_some();
+            if let Some(backfill) = backfills.iter().find(has_two_ways) {
+                let (id, table) = (migration.id.to_string(), backfill.table.clone());
+                return Err(BuildError::TwoWaysBack { id, table });
             }
         }
         for pair in self.migrations.windows(2) {
@@ -88,6 +97,17 @@ pub enum BuildError {
         before: String,
         /// The one that follows it.
         after: String,
+    },
+    /// A backfill that keeps a journal and has a transform for the way back as well.
+    #[error(
+        "migration {id} keeps a journal of table {table} and has a way back as well; \
+         the journal takes it back, so leave the other away"
+    )]
+    TwoWaysBack {
+        /// Its id.
+        id: String,
+        /// The table of the backfill.
+        table: String,
     },
 }
 

@@ -60,7 +60,7 @@ pub async fn observe(
 ) -> Result<Observed, dynamo::Error> {
     let emptiness = decides_by_data(&snapshot, desired, specs);
     let mut wanted: BTreeMap<&str, Wanted> = BTreeMap::new();
-    for table in specs.iter().filter_map(|spec| spec.table.as_deref()) {
+    for table in specs.iter().flat_map(|spec| &spec.tables) {
         wanted.insert(table, Wanted { emptiness, ..Wanted::default() });
     }
     for declared in &desired.tables {

@@ -1,15 +1,18 @@
 //! The only code that undoes anything: what a failing request has done is taken back, newest first.
 
+mod journal;
+
 use std::fmt;
 
-use crate::backfill::Direction;
+use crate::backfill::{Counts, Direction, checkpoint_prefix};
 use crate::deadline::Deadline;
 use crate::dynamo::patiently;
-use crate::execute::{Run, context, delete_and_wait, forget, gone, perform};
+use crate::execute::{Run, backfill_name, call, context, delete_and_wait, forget, gone};
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{MigrationRow, Origin, TableRow};
-use crate::ledger::state::{Event, State};
+use crate::ledger::state::Event;
 use crate::ledger::{Detail, Lease};
+use crate::migration::{Backfill, Context, Guard, Spec, WayBack};
 use crate::migrator::compare_ids;
 use crate::observe::{self, CREATED_BY_TAG};
 use crate::services::Services;
@@ -48,14 +51,14 @@ pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrup
     let snapshot = run.lease.ledger().snapshot().await?;
     let mut report = Undone::default();
     let by_this_run = |row: &&MigrationRow| {
-        let touched = row.state == State::Applied || row.state.is_partial();
+        let touched = row.state.is_applied() || row.state.is_partial();
         row.run == run.id && touched
     };
     let mut migrations: Vec<_> = snapshot.migrations.values().filter(by_this_run).collect();
     migrations.sort_by(|a, b| compare_ids(&b.id, &a.id));
     for (position, row) in migrations.iter().enumerate() {
         match undo(run, row, deadline).await {
-            Ok(()) => report.undone.push(format!("migration {}", row.id)),
+            Ok(note) => report.undone.push(format!("migration {}{note}", row.id)),
             Err(Interrupt::LeaseLost(why)) => return Err(Interrupt::LeaseLost(why)),
             Err(interrupt) => {
                 report.left.push(format!("migration {}: {interrupt}", row.id));
@@ -91,10 +94,10 @@ pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrup
     Ok(report)
 }
 
-/// Undoes one migration by its own way back.
-async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<(), Interrupt> {
+/// Undoes one migration by its own way back; returns what there is to say about it.
+async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<String, Interrupt> {
     let migration = run.migrator.get(&row.id);
-    let Some((migration, work)) = migration.and_then(|m| Some((m, m.undo.as_ref()?))) else {
+    let Some((migration, way_back)) = migration.and_then(|m| Some((m, m.way_back()?))) else {
         return Err(Interrupt::Failed(format!("it is {} and has no way back", row.state)));
     };
     if deadline.passed() {
@@ -104,14 +107,22 @@ async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<(), I
     tracing::info!(migration = row.id, "undoing");
     let row = run.lease.record(row, Event::Undo, Detail::default()).await?;
     let cx = context(run, &spec, Direction::Down, deadline);
-    match perform(work, cx, spec.idempotent).await {
-        Ok(counts) => {
-            let counts = counts.map(|counts| (counts.read, counts.changed));
+    let outcome = match way_back {
+        WayBack::Function(function) => {
+            call(function, cx, spec.idempotent).await.map(|()| (None, String::new()))
+        }
+        WayBack::Backfills(backfills) => undo_backfills(run, &spec, &cx, backfills, deadline)
+            .await
+            .map(|(counts, note)| (Some(counts), note)),
+    };
+    match outcome {
+        Ok((counts, note)) => {
             let detail = Detail { counts, ..Detail::default() };
             run.lease.record(&row, Event::UndoSucceed, detail).await?;
             forget(run, &spec.id).await;
+            run.lease.forget_failed(&checkpoint_prefix(&spec.id)).await?;
             tracing::info!(migration = row.id, "undone");
-            Ok(())
+            Ok(note)
         }
         Err(Interrupt::LeaseLost(why)) => Err(Interrupt::LeaseLost(why)),
         // Its row stays in the middle of it, and so do its checkpoints.
@@ -125,6 +136,42 @@ async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<(), I
             Err(Interrupt::Failed(format!("undoing it failed: {error}")))
         }
     }
+}
+
+/// Takes backfills back, the last first, each from its journal or by its transform. Items of a journal that somebody
+/// has changed since stay as they are, and are told of.
+async fn undo_backfills(
+    run: &Run,
+    spec: &Spec,
+    cx: &Context,
+    backfills: &[Backfill],
+    deadline: Deadline,
+) -> Result<(Counts, String), Interrupt> {
+    let (mut counts, mut named) = (Counts::default(), Vec::new());
+    for (position, backfill) in backfills.iter().enumerate().rev() {
+        let name = backfill_name(position);
+        if backfill.guard != Some(Guard::Journal) {
+            counts += cx.run_backfill(&name, backfill.clone(), Direction::Down).await?;
+            continue;
+        }
+        let prefix = format!("{}{name}#", checkpoint_prefix(&spec.id));
+        let dynamo = &run.services.dynamo;
+        let restored = journal::restore(&run.lease, dynamo, &prefix, deadline).await?;
+        counts.read += restored.items + restored.left;
+        counts.changed += restored.items;
+        counts.failed += restored.left;
+        named.extend(restored.named);
+    }
+    if counts.failed == 0 {
+        return Ok((counts, String::new()));
+    }
+    let more = if counts.failed > named.len() as u64 { ", …" } else { "" };
+    let note = format!(
+        " but for {} items that were changed since and stay as they are ({}{more})",
+        counts.failed,
+        named.join(", ")
+    );
+    Ok((counts, note))
 }
 
 /// Deletes a table that the run of its row made, if it is still empty, and forgets it.

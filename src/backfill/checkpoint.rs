@@ -1,138 +1,222 @@
-//! How far each segment has come, in memory and in the ledger. A position moves only after all writes before it are acknowledged.
+//! How far each segment has come, in memory and in the ledger. A position moves past a page only when every write that came
+//! of it, and of those before it, is acknowledged.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Counts, Job, checkpoint_prefix};
+use super::{Job, checkpoint_prefix};
 use crate::dynamo::WireItem;
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::CheckpointRow;
 
-/// A segment's position is written at most this often.
-const SAVE_EVERY: Duration = Duration::from_secs(2);
-
+/// The segments of one backfill.
+#[derive(Debug)]
 pub(super) struct Positions {
-    segments: u32,
-    rows: Mutex<Vec<Position>>,
+    prefix: String,
+    count: u32,
+    segments: Mutex<Vec<Segment>>,
 }
 
-struct Position {
+#[derive(Debug)]
+struct Segment {
     row: CheckpointRow,
-    saved_at: Instant,
-    dirty: bool,
+    is_moved: bool,
+    /// Pages whose writes are not all acknowledged, in order, and the number of the first.
+    pages: VecDeque<OpenPage>,
+    first: u64,
+    throttled: u64,
+}
+
+/// A page whose writes are not all acknowledged.
+#[derive(Debug)]
+struct OpenPage {
+    open: usize,
+    last_key: Option<WireItem>,
+    read: u64,
+    changed: u64,
+    /// Bounds the open pages of a segment.
+    _permit: OwnedSemaphorePermit,
+}
+
+/// One page of one segment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PageId {
+    pub(super) segment: u32,
+    number: u64,
 }
 
 impl Positions {
-    /// Reads the checkpoints of this backfill. Those of another version of the migration, or of another division
-    /// into segments, do not count.
-    pub(super) async fn load(job: &Job<'_>, segments: u32) -> Result<Self, Interrupt> {
+    /// Reads the checkpoints of this backfill. Those of another version of the migration do not count; the others decide
+    /// into how many segments the scan is divided.
+    pub(super) async fn load(job: &Job, wanted: u32) -> Result<Self, Interrupt> {
+        let prefix = prefix(job);
+        let saved = job.lease.checkpoints(&prefix).await?;
+        let fingerprint = &job.migration.fingerprint;
+        let saved: Vec<_> =
+            saved.into_iter().filter(|(_, row)| row.fingerprint == *fingerprint).collect();
+        let count = saved.iter().map(|(_, row)| row.segments).max().unwrap_or(wanted).max(1);
         let fresh = CheckpointRow {
-            fingerprint: job.migration.fingerprint.clone(),
-            segments,
+            fingerprint: fingerprint.clone(),
+            segments: count,
             ..CheckpointRow::default()
         };
-        let mut rows = vec![fresh; segments as usize];
-        let saved = job.lease.checkpoints(&prefix(job)).await?;
-        let mut resumed = 0;
-        for (rest, row) in saved {
-            let segment = rest.parse::<usize>().ok().filter(|segment| *segment < rows.len());
-            let matches = row.fingerprint == job.migration.fingerprint && row.segments == segments;
-            if let (Some(segment), true) = (segment, matches) {
-                rows[segment] = row;
-                resumed += 1;
+        let mut rows = vec![fresh; count as usize];
+        let resumed = saved.len();
+        for (rest, row) in saved.into_iter().filter(|(_, row)| row.segments == count) {
+            let segment = rest.parse::<usize>().ok().and_then(|segment| rows.get_mut(segment));
+            if let Some(segment) = segment {
+                *segment = row;
             }
         }
         if resumed > 0 {
-            tracing::info!(table = job.table, segments = resumed, "resuming from checkpoints");
+            tracing::info!(
+                table = job.backfill.table,
+                segments = resumed,
+                "resuming from checkpoints"
+            );
         }
-        let position = |row| Position { row, saved_at: Instant::now(), dirty: false };
-        Ok(Self { segments, rows: Mutex::new(rows.into_iter().map(position).collect()) })
+        let segments = rows.into_iter().map(|row| Segment {
+            row,
+            is_moved: false,
+            pages: VecDeque::new(),
+            first: 0,
+            throttled: 0,
+        });
+        Ok(Self { prefix, count, segments: Mutex::new(segments.collect()) })
     }
 
-    pub(super) fn segments(&self) -> u32 {
-        self.segments
+    /// Into how many segments the scan is divided.
+    pub(super) fn count(&self) -> u32 {
+        self.count
     }
 
-    pub(super) fn open_segments(&self) -> Vec<u32> {
-        let rows = self.lock();
-        (0_u32..).zip(rows.iter()).filter(|(_, p)| !p.row.done).map(|(n, _)| n).collect()
+    /// Segments that are not done.
+    pub(super) fn open_segments(&self) -> VecDeque<u32> {
+        let segments = self.lock();
+        (0..).zip(segments.iter()).filter(|(_, s)| !s.row.done).map(|(n, _)| n).collect()
     }
 
+    /// Where a segment goes on.
     pub(super) fn start_of(&self, segment: u32) -> Option<WireItem> {
         self.lock()[segment as usize].row.last_key.clone()
     }
 
-    pub(super) fn counts(&self) -> Counts {
-        let add = |sum: Counts, position: &Position| Counts {
-            read: sum.read + position.row.read,
-            changed: sum.changed + position.row.changed,
-        };
-        self.lock().iter().fold(Counts::default(), add)
+    /// Items that were read and changed by earlier runs, as far as is on record.
+    pub(super) fn recorded(&self) -> (u64, u64) {
+        let add = |(read, changed), s: &Segment| (read + s.row.read, changed + s.row.changed);
+        self.lock().iter().fold((0, 0), add)
     }
 
-    /// Counts a page that a segment did not get past.
-    pub(super) fn count(&self, segment: u32, read: usize, changed: usize) {
-        let row = &mut self.lock()[segment as usize].row;
-        row.read += read as u64;
-        row.changed += changed as u64;
+    /// Which part of the segments is done.
+    pub(super) fn part_done(&self) -> f64 {
+        let segments = self.lock();
+        let done = segments.iter().filter(|segment| segment.row.done).count();
+        f64::from(u32::try_from(done).unwrap_or_default()) / f64::from(self.count)
     }
 
-    /// Moves a segment on and saves its position when that is due.
-    pub(super) async fn advance(
+    /// Notes a page that was read. It is held open until [`done`](Self::done) is called once more than for its writes.
+    pub(super) fn open(
         &self,
-        job: &Job<'_>,
         segment: u32,
         last_key: Option<WireItem>,
         read: usize,
-        changed: usize,
-    ) -> Result<(), Interrupt> {
-        self.count(segment, read, changed);
-        let due = {
-            let mut rows = self.lock();
-            let position = &mut rows[segment as usize];
-            position.row.done = last_key.is_none();
-            position.row.last_key = last_key;
-            position.dirty = true;
-            let due = position.saved_at.elapsed() >= SAVE_EVERY;
-            if due {
-                position.saved_at = Instant::now();
-                position.dirty = false;
-            }
-            due.then(|| (key(job, segment), position.row.clone()))
-        };
-        match due {
-            Some(row) => job.lease.save_checkpoints(vec![row]).await,
-            None => Ok(()),
+        permit: OwnedSemaphorePermit,
+    ) -> PageId {
+        let mut segments = self.lock();
+        let one = &mut segments[segment as usize];
+        let number = one.first + one.pages.len() as u64;
+        let read = read as u64;
+        one.pages.push_back(OpenPage { open: 1, last_key, read, changed: 0, _permit: permit });
+        PageId { segment, number }
+    }
+
+    /// Notes one more write that a page has to wait for.
+    pub(super) fn expect(&self, page: PageId) {
+        self.with(page, |open| open.open += 1);
+    }
+
+    /// Notes that one of them is acknowledged.
+    pub(super) fn done(&self, page: PageId, changed: bool) {
+        self.with(page, |open| {
+            open.open -= 1;
+            open.changed += u64::from(changed);
+        });
+        let mut segments = self.lock();
+        let segment = &mut segments[page.segment as usize];
+        while segment.pages.front().is_some_and(|page| page.open == 0) {
+            let Some(page) = segment.pages.pop_front() else { break };
+            segment.first += 1;
+            segment.row.read += page.read;
+            segment.row.changed += page.changed;
+            segment.row.done = page.last_key.is_none();
+            segment.row.last_key = page.last_key;
+            segment.is_moved = true;
         }
     }
 
-    /// Saves every position that has moved since it was last saved.
-    pub(super) async fn save_all(&self, job: &Job<'_>) -> Result<(), Interrupt> {
-        let moved: Vec<_> = {
-            let rows = self.lock();
-            let moved = (0_u32..).zip(rows.iter()).filter(|(_, position)| position.dirty);
-            moved.map(|(segment, p)| (key(job, segment), p.row.clone())).collect()
-        };
-        job.lease.save_checkpoints(moved).await
+    fn with(&self, page: PageId, act: impl FnOnce(&mut OpenPage)) {
+        let mut segments = self.lock();
+        let segment = &mut segments[page.segment as usize];
+        let place = page.number.checked_sub(segment.first);
+        let place = place.and_then(|place| usize::try_from(place).ok());
+        if let Some(open) = place.and_then(|place| segment.pages.get_mut(place)) {
+            act(open);
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Position>> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Counts a throttled write of a segment.
+    pub(super) fn throttled(&self, segment: u32) {
+        self.lock()[segment as usize].throttled += 1;
+    }
+
+    /// The segment that was throttled most, and how often, where it has far more than its share.
+    pub(super) fn hottest(&self) -> Option<(u32, u64)> {
+        const FEW: u64 = 100;
+        let segments = self.lock();
+        let all: u64 = segments.iter().map(|segment| segment.throttled).sum();
+        let throttled = (0..).zip(segments.iter()).map(|(n, segment)| (n, segment.throttled));
+        let hottest = throttled.max_by_key(|(_, throttled)| *throttled)?;
+        (self.count > 1 && hottest.1 > FEW && hottest.1 * 2 > all).then_some(hottest)
+    }
+
+    /// Saves every position that has moved since it was last saved.
+    pub(super) async fn save(&self, job: &Job) -> Result<(), Interrupt> {
+        let moved: Vec<_> = {
+            let mut segments = self.lock();
+            let moved = (0_u32..).zip(segments.iter_mut()).filter(|(_, s)| s.is_moved);
+            moved
+                .map(|(number, segment)| {
+                    segment.is_moved = false;
+                    (number, segment.row.clone())
+                })
+                .collect()
+        };
+        let numbers: Vec<_> = moved.iter().map(|(number, _)| *number).collect();
+        let rows =
+            moved.into_iter().map(|(number, row)| (format!("{}{number:06}", self.prefix), row));
+        let saved = job.lease.save_checkpoints(rows.collect()).await;
+        if saved.is_err() {
+            let mut segments = self.lock();
+            for number in numbers {
+                segments[number as usize].is_moved = true;
+            }
+        }
+        saved
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Segment>> {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn prefix(job: &Job<'_>) -> String {
+fn prefix(job: &Job) -> String {
     format!(
         "{}{}#items#{}#{}#",
         checkpoint_prefix(&job.migration.id),
         job.direction,
         job.name,
-        job.table
+        job.backfill.table
     )
-}
-
-fn key(job: &Job<'_>, segment: u32) -> String {
-    format!("{}{segment:06}", prefix(job))
 }

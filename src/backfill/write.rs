@@ -1,167 +1,279 @@
-//! One item: transform it, and write the attributes that differ on the condition that they are still as they were read.
+//! The writers: each fills a batch from the queue, sends it, and deals with the fate of every change by itself.
 
-use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use futures::future::join_all;
+use tokio::time::Instant;
 
-use super::{Job, persistently};
-use crate::dynamo::{ItemWrite, WireItem, Written};
-use crate::interrupt::{Interrupt, panic_message};
-use crate::item::{Change, Item};
+use super::progress::add;
+use super::queue::{Queued, Receiver};
+use super::scan::puts_of;
+use super::stop::Stopped;
+use super::transform::Verdict;
+use super::{LOOK_EVERY, Pass, journal, retry};
+use crate::dynamo::{BATCH_MAX, Class, Error, Fate, WireItem, Written};
+use crate::interrupt::Interrupt;
+use crate::migration::Guard;
 
-/// How often an item that somebody else changes meanwhile is transformed anew.
-const CONTENDED_MAX: usize = 5;
-/// An expression holds at most 300 operators; an item with more attributes to compare is not written blindly.
-const ATTRIBUTES_MAX: usize = 140;
+/// How often an item that somebody else changes is transformed anew.
+const CONTENDED_MAX: u32 = 5;
+/// Changes of one transaction, each with its row of the journal: the more, the more others one conflict holds up.
+const TRANSACTION_MAX: usize = 10;
+/// Requests of one writer at the same time, where each change takes one.
+const REQUESTS_MAX: usize = 4;
+/// What is read is still written when the time of a run is over, for so long.
+const DRAIN: Duration = Duration::from_secs(10);
 
-/// Applies the job's transform to an item; whether it was changed.
-pub(super) async fn apply(
-    job: &Job<'_>,
-    keys: &[String],
-    mut item: Item,
-) -> Result<bool, Interrupt> {
-    let key = key_of(keys, item.as_wire());
-    let named = |what: String| Interrupt::Failed(format!("item {}: {what}", describe(keys, &key)));
-    for _ in 0..CONTENDED_MAX {
-        let change = transform(job, &item).map_err(&named)?;
-        let write = match &change {
-            Change::Keep => return Ok(false),
-            Change::Delete => delete(keys, &key, &item),
-            Change::Update(wanted) => {
-                if key_of(keys, wanted.as_wire()) != key {
-                    return Err(named(
-                        "the transform changed its key; copy it under the new key in a function migration"
-                            .to_owned(),
-                    ));
-                }
-                match update(&key, &item, wanted) {
-                    Some(write) => write,
-                    None => return Ok(false),
-                }
-            }
-        };
-        if write.names.len() > ATTRIBUTES_MAX {
-            return Err(named(format!(
-                "{} attributes take part in one change, more than the {ATTRIBUTES_MAX} that one request compares",
-                write.names.len()
-            )));
-        }
-        let written = persistently(job, || job.dynamo.write_item(job.table, write.clone()));
-        match written.await.map_err(|interrupt| match interrupt {
-            Interrupt::Failed(error) => named(error),
-            other => other,
-        })? {
-            Written::Done => return Ok(true),
-            // Gone meanwhile: there is nothing left to migrate.
-            Written::Conflict(None) => return Ok(change == Change::Delete),
-            Written::Conflict(Some(current)) => {
-                // A retry of a write whose response was lost finds its own values in place.
-                let current = Item::from(current);
-                if matches!(&change, Change::Update(wanted) if is_in_place(&item, wanted, &current))
-                {
-                    return Ok(true);
-                }
-                item = current;
-            }
+/// Writes batches until nothing comes any more, or until nothing may be written any more.
+pub(super) async fn write(pass: Arc<Pass>, queue: Receiver) {
+    let mut held = Vec::new();
+    loop {
+        let batch = queue.batch(&mut held, most_at_once(&pass)).await;
+        if batch.is_empty() || write_batch(&pass, batch, &mut held).await.is_err() {
+            return;
         }
     }
-    Err(named(format!("changed by others {CONTENDED_MAX} times while it was being migrated")))
 }
 
-/// Calls the author's code; its panic is an error of this item.
-fn transform(job: &Job<'_>, item: &Item) -> Result<Change, String> {
-    let call = AssertUnwindSafe(|| (job.transform)(item.clone()));
-    match catch_unwind(call) {
-        Ok(outcome) => outcome.map_err(|error| error.to_string()),
-        Err(panic) => Err(format!("it panicked: {}", panic_message(&*panic))),
+fn most_at_once(pass: &Pass) -> usize {
+    match pass.job.backfill.guard {
+        Some(Guard::Journal) => TRANSACTION_MAX,
+        Some(Guard::Stamp) | None if pass.singly.load(Ordering::Relaxed) => REQUESTS_MAX,
+        Some(Guard::Stamp) | None => BATCH_MAX,
     }
 }
 
-/// Whether `current` has every attribute that the change was to set, and none that it was to remove.
-fn is_in_place(before: &Item, wanted: &Item, current: &Item) -> bool {
-    changed_names(before, wanted).iter().all(|name| wanted.get(name) == current.get(name))
+async fn write_batch(
+    pass: &Pass,
+    batch: Vec<Queued>,
+    held: &mut Vec<Queued>,
+) -> Result<(), Stopped> {
+    let units = pass.estimate(&batch);
+    may_write(pass)?;
+    while tokio::time::timeout(LOOK_EVERY, pass.paces.write.take(units)).await.is_err() {
+        may_write(pass)?;
+    }
+    while pass.paused.load(Ordering::Relaxed) {
+        may_write(pass)?;
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    may_write(pass)?;
+    let (fates, consumed) = send(pass, &batch).await;
+    pass.paces.write.settle(units, consumed).await;
+    pass.learn(batch.len(), consumed);
+    pass.tally.add_write_units(consumed);
+    for (queued, fate) in batch.into_iter().zip(fates) {
+        settle(pass, queued, fate, held).await?;
+    }
+    Ok(())
 }
 
-fn changed_names<'a>(before: &'a Item, wanted: &'a Item) -> BTreeSet<&'a String> {
-    let names = before.as_wire().keys().chain(wanted.as_wire().keys());
-    names.filter(|name| before.get(name) != wanted.get(name)).collect()
+/// Whether the next request may be sent: with the lease, and not long after the end of the time.
+fn may_write(pass: &Pass) -> Result<(), Stopped> {
+    pass.check_lease()?;
+    if pass.job.deadline.passed() {
+        pass.stop.raise(Interrupt::OutOfTime(String::new()));
+    }
+    let is_over = pass.stop.drops_writes() || pass.job.deadline.passed_by(DRAIN);
+    if is_over { Err(Stopped) } else { Ok(()) }
 }
 
-/// The update of the attributes that differ; `None` where none does.
-fn update(key: &WireItem, before: &Item, wanted: &Item) -> Option<ItemWrite> {
-    let mut write = ItemWrite { key: key.clone(), ..ItemWrite::default() };
-    let (mut sets, mut removes, mut conditions) = (Vec::new(), Vec::new(), Vec::new());
-    for (position, name) in changed_names(before, wanted).into_iter().enumerate() {
-        write.names.insert(format!("#a{position}"), name.clone());
-        match wanted.get(name) {
-            Some(value) => {
-                sets.push(format!("#a{position} = :new{position}"));
-                write.values.insert(format!(":new{position}"), value.clone());
-            }
-            None => removes.push(format!("#a{position}")),
+/// Sends changes in as few requests as can say them; returns the fate of each, and what they took.
+async fn send(pass: &Pass, batch: &[Queued]) -> (Vec<Fate>, Option<f64>) {
+    if pass.job.backfill.guard == Some(Guard::Journal) {
+        return send_with_journal(pass, batch).await;
+    }
+    let table = &pass.source.name;
+    let may_batch = batch.len() > 1 && !pass.singly.load(Ordering::Relaxed);
+    let statements: Vec<_> = batch
+        .iter()
+        .map(|queued| may_batch.then(|| queued.edit.statement(table)).flatten())
+        .collect();
+    let together: Vec<_> = statements.iter().flatten().cloned().collect();
+    let batched = async {
+        if together.is_empty() {
+            return Ok(None);
         }
-        conditions.push(as_read(&mut write.values, position, before.get(name)));
-    }
-    if write.names.is_empty() {
-        return None;
-    }
-    // Without this an update of an item that is gone would make a new one.
-    for (position, name) in key.keys().enumerate() {
-        write.names.insert(format!("#k{position}"), name.clone());
-        conditions.push(format!("attribute_exists(#k{position})"));
-    }
-    let clause = |word: &str, parts: &[String]| {
-        (!parts.is_empty()).then(|| format!("{word} {}", parts.join(", ")))
+        pass.job.dynamo.write_batch(table, together).await.map(Some)
     };
-    let clauses = [clause("SET", &sets), clause("REMOVE", &removes)];
-    write.update = Some(clauses.into_iter().flatten().collect::<Vec<_>>().join(" "));
-    write.condition = Some(conditions.join(" AND "));
-    Some(write)
-}
-
-/// The deletion of an item that is still exactly as it was read.
-fn delete(keys: &[String], key: &WireItem, before: &Item) -> ItemWrite {
-    let mut write = ItemWrite { key: key.clone(), ..ItemWrite::default() };
-    let mut conditions = Vec::new();
-    for (position, name) in before.as_wire().keys().enumerate() {
-        write.names.insert(format!("#a{position}"), name.clone());
-        if keys.contains(name) {
-            conditions.push(format!("attribute_exists(#a{position})"));
-        } else {
-            conditions.push(as_read(&mut write.values, position, before.get(name)));
+    let alone = batch.iter().zip(&statements).filter(|(_, statement)| statement.is_none());
+    let alone = join_all(alone.map(|(queued, _)| send_one(pass, queued)));
+    let (batched, alone) = tokio::join!(batched, alone);
+    let mut units = None;
+    let (mut batched, refusal) = match batched {
+        Ok(fates) => {
+            let fates = fates.unwrap_or_else(|| crate::dynamo::Fates { each: vec![], units: None });
+            add_units(&mut units, fates.units);
+            (fates.each.into_iter(), None)
         }
-    }
-    write.condition = Some(conditions.join(" AND "));
-    write
-}
-
-fn as_read(values: &mut WireItem, position: usize, value: Option<&AttributeValue>) -> String {
-    match value {
-        None => format!("attribute_not_exists(#a{position})"),
-        Some(value) => {
-            values.insert(format!(":old{position}"), value.clone());
-            format!("#a{position} = :old{position}")
-        }
-    }
-}
-
-fn key_of(keys: &[String], item: &WireItem) -> WireItem {
-    keys.iter().filter_map(|name| Some((name.clone(), item.get(name)?.clone()))).collect()
-}
-
-/// A key as a person writes it; the only values of an item that are ever shown.
-fn describe(keys: &[String], key: &WireItem) -> String {
-    let part = |name: &String| {
-        let value = match key.get(name) {
-            Some(AttributeValue::S(text)) => text.clone(),
-            Some(AttributeValue::N(digits)) => digits.clone(),
-            Some(AttributeValue::B(bytes)) => {
-                bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-            }
-            _ => "?".to_owned(),
-        };
-        format!("{name}={value}")
+        Err(error) => (Vec::new().into_iter(), Some(error)),
     };
-    keys.iter().map(part).collect::<Vec<_>>().join(" ")
+    let mut alone = alone.into_iter();
+    let fates = statements.into_iter().map(|statement| {
+        if statement.is_none() {
+            let (fate, consumed) = alone.next().unwrap_or((Fate::Untried, None));
+            add_units(&mut units, consumed);
+            return fate;
+        }
+        let refused = || refusal.clone().map_or(Fate::Untried, Fate::Refused);
+        match batched.next().unwrap_or_else(refused) {
+            // A role that may update items may not be allowed to say so in PartiQL, nor may an engine know it.
+            Fate::Refused(error) if !retry::is_worthwhile(&error) => {
+                if !pass.singly.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "writing items one by one from here");
+                }
+                Fate::Untried
+            }
+            fate => fate,
+        }
+    });
+    (fates.collect(), units)
+}
+
+async fn send_one(pass: &Pass, queued: &Queued) -> (Fate, Option<f64>) {
+    match pass.job.dynamo.write_one(&queued.target.name, &queued.edit).await {
+        Ok((Written::Done, units)) => (Fate::Done, units),
+        Ok((Written::Conflict(current), units)) => (Fate::Conflict(current), units),
+        Err(error) => (Fate::Refused(error), None),
+    }
+}
+
+/// Each change together with its row of the journal, several pairs in a transaction.
+async fn send_with_journal(pass: &Pass, batch: &[Queued]) -> (Vec<Fate>, Option<f64>) {
+    let pair = |queued: &Queued| journal::actions(&pass.job, &queued.target.name, &queued.edit);
+    let together = if pass.singly.load(Ordering::Relaxed) { 1 } else { batch.len() };
+    let (mut fates, mut units) = (Vec::new(), None);
+    for part in batch.chunks(together) {
+        let actions = part.iter().flat_map(pair).collect();
+        match pass.job.dynamo.transact_each(&pass.source.name, actions).await {
+            Ok(each) => {
+                add_units(&mut units, each.units);
+                let mut each = each.each.into_iter();
+                while let (Some(kept), Some(changed)) = (each.next(), each.next()) {
+                    fates.push(match kept {
+                        // An earlier try has changed it, or an earlier run.
+                        Fate::Conflict(_) => Fate::Done,
+                        Fate::Refused(error) => Fate::Refused(error),
+                        Fate::Done | Fate::Untried => changed,
+                    });
+                }
+            }
+            // As two puts of one item in one transaction; each by itself shows which is wrong.
+            Err(error) if part.len() > 1 && !retry::is_worthwhile(&error) => {
+                tracing::warn!(%error, "writing items one by one from here");
+                pass.singly.store(true, Ordering::Relaxed);
+                fates.extend(part.iter().map(|_| Fate::Untried));
+            }
+            Err(error) => fates.extend(part.iter().map(|_| Fate::Refused(error.clone()))),
+        }
+    }
+    (fates, units)
+}
+
+fn add_units(sum: &mut Option<f64>, more: Option<f64>) {
+    if let Some(more) = more {
+        *sum = Some(sum.unwrap_or_default() + more);
+    }
+}
+
+/// Acknowledges a change, or holds it back to be sent again, or counts its item as failed.
+async fn settle(
+    pass: &Pass,
+    queued: Queued,
+    fate: Fate,
+    held: &mut Vec<Queued>,
+) -> Result<(), Stopped> {
+    match fate {
+        Fate::Done => acknowledge(pass, &queued, true),
+        Fate::Untried => held.push(queued),
+        Fate::Conflict(current) => return meet(pass, queued, current, held).await,
+        Fate::Refused(error) if retry::is_worthwhile(&error) => {
+            if error.class == Class::Throttled {
+                note_throttle(pass, &queued, &error).await;
+            }
+            let due = Instant::now() + retry::pause(queued.tries);
+            held.push(Queued { tries: queued.tries + 1, due, ..queued });
+        }
+        Fate::Refused(error) if error.class == Class::Permanent => {
+            pass.fail(&queued.source, &error.to_string()).await?;
+            acknowledge(pass, &queued, false);
+        }
+        Fate::Refused(error) => return Err(pass.stop.raise(error.into())),
+    }
+    Ok(())
+}
+
+fn acknowledge(pass: &Pass, queued: &Queued, changed: bool) {
+    add(&pass.tally.changed, u64::from(changed));
+    pass.positions.done(queued.page, changed);
+}
+
+async fn note_throttle(pass: &Pass, queued: &Queued, error: &Error) {
+    add(&pass.tally.throttled, 1);
+    let segment = queued.page.segment;
+    pass.positions.throttled(segment);
+    tracing::debug!(%error, segment, "throttled");
+    pass.paces.write.throttled_in(segment, pass.active.load(Ordering::Relaxed)).await;
+}
+
+/// Deals with an item that is not as it was read.
+async fn meet(
+    pass: &Pass,
+    queued: Queued,
+    current: Option<WireItem>,
+    held: &mut Vec<Queued>,
+) -> Result<(), Stopped> {
+    // A write whose answer was lost finds its own values in place; of one with a journal, the journal tells.
+    let is_journalled = pass.job.backfill.guard == Some(Guard::Journal);
+    if (queued.is_put() || !is_journalled) && queued.edit.is_in_place(current.as_ref()) {
+        acknowledge(pass, &queued, true);
+        return Ok(());
+    }
+    let Some(current) = current else {
+        // Gone meanwhile: there is nothing left to migrate.
+        acknowledge(pass, &queued, false);
+        return Ok(());
+    };
+    if queued.is_put() {
+        let key = super::transform::describe(&queued.target.keys, &queued.edit.key);
+        let table = &queued.target.name;
+        let error = format!("table {table} has another item under {key} already");
+        pass.fail(&queued.source, &error).await?;
+        acknowledge(pass, &queued, false);
+        return Ok(());
+    }
+    add(&pass.tally.contended, 1);
+    if queued.contended + 1 >= CONTENDED_MAX {
+        let error = format!("changed by others {CONTENDED_MAX} times while it was being migrated");
+        pass.fail(&queued.source, &error).await?;
+        acknowledge(pass, &queued, false);
+        return Ok(());
+    }
+    match pass.rule().apply(&current) {
+        Verdict::Edit(edit) => {
+            let due = Instant::now();
+            held.push(Queued { edit, contended: queued.contended + 1, due, ..queued });
+        }
+        Verdict::Keep => acknowledge(pass, &queued, false),
+        Verdict::Skip(_) => {
+            add(&pass.tally.skipped, 1);
+            acknowledge(pass, &queued, false);
+        }
+        Verdict::Put(puts) => {
+            for (target, edit) in puts_of(pass, &current, puts).await? {
+                pass.positions.expect(queued.page);
+                let (source, room) = (queued.source.clone(), Arc::clone(&queued.room));
+                held.push(Queued::new(queued.page, target, source, edit, room));
+            }
+            acknowledge(pass, &queued, false);
+        }
+        Verdict::Fails(error) => {
+            pass.fail(&queued.source, &error).await?;
+            acknowledge(pass, &queued, false);
+        }
+        Verdict::Refuses(error) => return Err(pass.refuse(&queued.source, &error)),
+    }
+    Ok(())
 }

@@ -30,6 +30,10 @@ pub struct Description {
     pub is_strongly_replicated: bool,
     /// How far each global index is.
     pub phases: BTreeMap<String, IndexPhase>,
+    /// Items, as counted some hours ago.
+    pub items: u64,
+    /// Bytes, as counted some hours ago.
+    pub bytes: u64,
 }
 
 impl Description {
@@ -151,6 +155,8 @@ pub(super) fn description(described: sdk::TableDescription) -> Description {
             == Some(sdk::MultiRegionConsistency::Strong),
         id: described.table_id,
         arn: described.table_arn.unwrap_or_default(),
+        items: unsigned(described.item_count).unwrap_or_default(),
+        bytes: unsigned(described.table_size_bytes).unwrap_or_default(),
         stream_arn: described.latest_stream_arn,
         phases,
     }

@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types as sdk;
 use futures::FutureExt;
 
+use super::edit::Edit;
 use super::{Class, Dynamo, Error, Result, Service, found};
 
 /// An item or a key in DynamoDB's own form: numbers keep their 38 digits.
@@ -22,6 +25,8 @@ pub struct Page {
     pub items: Vec<WireItem>,
     /// Where to go on; `None` at the end.
     pub next: Option<WireItem>,
+    /// Capacity units that it took, where the engine says.
+    pub units: Option<f64>,
 }
 
 /// A conditional write of one item.
@@ -68,28 +73,31 @@ impl Dynamo {
         Ok(page.items().is_empty())
     }
 
-    /// Reads one page of one segment, strongly consistent.
+    /// Reads a page of at most `limit` items of one segment, strongly consistent, without trying again.
     ///
     /// # Errors
     /// As classified.
-    pub async fn scan_page(
+    pub(crate) async fn scan_page(
         &self,
         name: &str,
-        segment: u32,
-        segments: u32,
+        (segment, segments): (u32, u32),
         start: Option<WireItem>,
+        limit: usize,
     ) -> Result<Page> {
         let call = self
-            .client
+            .once
             .scan()
             .table_name(name)
             .segment(i32::try_from(segment).unwrap_or(i32::MAX))
             .total_segments(i32::try_from(segments).unwrap_or(i32::MAX))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start)
             .consistent_read(true)
+            .return_consumed_capacity(sdk::ReturnConsumedCapacity::Total)
             .send();
         let page = self.send("Scan", name, call).await?;
         Ok(Page {
+            units: page.consumed_capacity.as_ref().and_then(|consumed| consumed.capacity_units),
             items: page.items.unwrap_or_default(),
             next: page.last_evaluated_key.filter(|key| !key.is_empty()),
         })
@@ -149,30 +157,58 @@ impl Dynamo {
         partition: (&str, &str),
         sort: (&str, &str, &str),
     ) -> Result<Vec<WireItem>> {
-        let (sort_name, from, to) = sort;
         let mut items = Vec::new();
         let mut start = None;
         loop {
-            let call = self
-                .client
-                .query()
-                .table_name(name)
-                .key_condition_expression("#p = :p AND #s BETWEEN :from AND :to")
-                .expression_attribute_names("#p", partition.0)
-                .expression_attribute_names("#s", sort_name)
-                .expression_attribute_values(":p", text(partition.1))
-                .expression_attribute_values(":from", text(from))
-                .expression_attribute_values(":to", text(to))
-                .set_exclusive_start_key(start)
-                .consistent_read(true)
-                .send();
-            let page = self.send("Query", name, call).await?;
-            items.extend(page.items.unwrap_or_default());
-            start = page.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() {
+            let (page, next) = self.query(name, partition, sort, start, None).await?;
+            items.extend(page);
+            if next.is_none() {
                 return Ok(items);
             }
+            start = next;
         }
+    }
+
+    /// Reads the first of them, at most so many.
+    ///
+    /// # Errors
+    /// As of [`query_between`](Self::query_between).
+    pub(crate) async fn query_page(
+        &self,
+        name: &str,
+        partition: (&str, &str),
+        sort: (&str, &str, &str),
+        most: usize,
+    ) -> Result<Vec<WireItem>> {
+        let most = i32::try_from(most).unwrap_or(i32::MAX);
+        Ok(self.query(name, partition, sort, None, Some(most)).await?.0)
+    }
+
+    async fn query(
+        &self,
+        name: &str,
+        partition: (&str, &str),
+        (sort_name, from, to): (&str, &str, &str),
+        start: Option<WireItem>,
+        most: Option<i32>,
+    ) -> Result<(Vec<WireItem>, Option<WireItem>)> {
+        let call = self
+            .client
+            .query()
+            .table_name(name)
+            .key_condition_expression("#p = :p AND #s BETWEEN :from AND :to")
+            .expression_attribute_names("#p", partition.0)
+            .expression_attribute_names("#s", sort_name)
+            .expression_attribute_values(":p", text(partition.1))
+            .expression_attribute_values(":from", text(from))
+            .expression_attribute_values(":to", text(to))
+            .set_exclusive_start_key(start)
+            .set_limit(most)
+            .consistent_read(true)
+            .send();
+        let page = self.send("Query", name, call).await?;
+        let next = page.last_evaluated_key.filter(|key| !key.is_empty());
+        Ok((page.items.unwrap_or_default(), next))
     }
 
     /// Updates or deletes one item on a condition.
@@ -180,27 +216,34 @@ impl Dynamo {
     /// # Errors
     /// As classified; a failed condition is no error but [`Written::Conflict`].
     pub async fn write_item(&self, name: &str, write: ItemWrite) -> Result<Written> {
+        self.conditional_write(&self.client, name, write).await.map(|(written, _)| written)
+    }
+
+    /// The same by one of the clients, and the capacity units that it took, where the engine says.
+    pub(super) async fn conditional_write(
+        &self,
+        client: &Client,
+        name: &str,
+        write: ItemWrite,
+    ) -> Result<(Written, Option<f64>)> {
         let ItemWrite { key, update, condition, names, values } = write;
         let names = (!names.is_empty()).then_some(names);
         let values = (!values.is_empty()).then_some(values);
-        let all_old = sdk::ReturnValuesOnConditionCheckFailure::AllOld;
         self.sent.fetch_add(1, Ordering::Relaxed);
         let Some(update) = update else {
-            let call = self
-                .client
+            let call = client
                 .delete_item()
                 .table_name(name)
                 .set_key(Some(key))
                 .set_condition_expression(condition)
                 .set_expression_attribute_names(names)
                 .set_expression_attribute_values(values)
-                .return_values_on_condition_check_failure(all_old);
-            return conditional(name, "DeleteItem", call.send().boxed().await.map(drop), |error| {
-                error.is_conditional_check_failed_exception()
-            });
+                .return_consumed_capacity(sdk::ReturnConsumedCapacity::Total)
+                .return_values_on_condition_check_failure(ALL_OLD);
+            let result = call.send().boxed().await.map(|output| output.consumed_capacity);
+            return conditional(name, "DeleteItem", result);
         };
-        let call = self
-            .client
+        let call = client
             .update_item()
             .table_name(name)
             .set_key(Some(key))
@@ -208,10 +251,30 @@ impl Dynamo {
             .set_condition_expression(condition)
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values)
-            .return_values_on_condition_check_failure(all_old);
-        conditional(name, "UpdateItem", call.send().boxed().await.map(drop), |error| {
-            error.is_conditional_check_failed_exception()
-        })
+            .return_consumed_capacity(sdk::ReturnConsumedCapacity::Total)
+            .return_values_on_condition_check_failure(ALL_OLD);
+        let result = call.send().boxed().await.map(|output| output.consumed_capacity);
+        conditional(name, "UpdateItem", result)
+    }
+
+    /// Puts an item where there is none, without trying again.
+    pub(super) async fn make_item(
+        &self,
+        name: &str,
+        edit: &Edit,
+    ) -> Result<(Written, Option<f64>)> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let call = self
+            .once
+            .put_item()
+            .table_name(name)
+            .set_item(Some(edit.made()))
+            .condition_expression("attribute_not_exists(#key)")
+            .set_expression_attribute_names(edit.key_name())
+            .return_consumed_capacity(sdk::ReturnConsumedCapacity::Total)
+            .return_values_on_condition_check_failure(ALL_OLD);
+        let result = call.send().boxed().await.map(|output| output.consumed_capacity);
+        conditional(name, "PutItem", result)
     }
 
     /// Writes up to 100 actions together or not at all.
@@ -252,42 +315,49 @@ impl Dynamo {
     }
 }
 
+const ALL_OLD: sdk::ReturnValuesOnConditionCheckFailure =
+    sdk::ReturnValuesOnConditionCheckFailure::AllOld;
+
 fn conditional<E>(
     name: &str,
     action: &'static str,
-    result: std::result::Result<(), SdkError<E>>,
-    is_conflict: impl Fn(&E) -> bool,
-) -> Result<Written>
+    result: std::result::Result<Option<sdk::ConsumedCapacity>, SdkError<E>>,
+) -> Result<(Written, Option<f64>)>
 where
-    E: ProvideErrorMetadata + std::error::Error + FailedItem + 'static,
+    E: ProvideErrorMetadata + std::error::Error + FailedCondition + 'static,
 {
-    let Err(error) = result else { return Ok(Written::Done) };
-    match error.as_service_error().filter(|error| is_conflict(error)) {
-        Some(conflict) => Ok(Written::Conflict(conflict.failed_item())),
+    let error = match result {
+        Ok(consumed) => return Ok((Written::Done, consumed.and_then(|one| one.capacity_units))),
+        Err(error) => error,
+    };
+    match error.as_service_error().and_then(FailedCondition::conflict) {
+        Some(conflict) => Ok((conflict, None)),
         None => Err(Error::from_sdk(action, name, &error)),
     }
 }
 
-/// The item that a failed condition hands back; the SDK's error types share no trait for it.
-trait FailedItem {
-    fn failed_item(&self) -> Option<WireItem>;
+/// A condition that did not hold; the SDK's error types share no trait for the item that it found.
+trait FailedCondition {
+    fn conflict(&self) -> Option<Written>;
 }
 
-macro_rules! failed_item {
-    ($error:path, $variant:path) => {
-        impl FailedItem for $error {
-            fn failed_item(&self) -> Option<WireItem> {
+macro_rules! failed_condition {
+    ($($error:ident),*) => {$(
+        impl FailedCondition for $error {
+            fn conflict(&self) -> Option<Written> {
                 match self {
-                    $variant(failed) => failed.item.clone().filter(|item| !item.is_empty()),
+                    Self::ConditionalCheckFailedException(failed) => {
+                        let item = failed.item.clone().filter(|item| !item.is_empty());
+                        Some(Written::Conflict(item))
+                    }
                     _ => None,
                 }
             }
         }
-    };
+    )*};
 }
 
-failed_item!(DeleteItemError, DeleteItemError::ConditionalCheckFailedException);
-failed_item!(UpdateItemError, UpdateItemError::ConditionalCheckFailedException);
+failed_condition!(DeleteItemError, PutItemError, UpdateItemError);
 
 fn text(value: &str) -> sdk::AttributeValue {
     sdk::AttributeValue::S(value.to_owned())

@@ -13,21 +13,20 @@ use crate::interrupt::{Interrupt, panic_message};
 use crate::ledger::rows::MigrationRow;
 use crate::ledger::state::{Event, State};
 use crate::ledger::{Detail, Snapshot};
-use crate::migration::{Context, Migration, MigrationError, Spec, Work};
+use crate::migration::{Action, Context, Migration, MigrationError, Spec, Work};
 use crate::plan::MigrationStep;
 
-/// Name of the backfill that is a migration by itself.
-const WHOLE: &str = "all";
 /// What a function may take beyond the slice to come to its own stop.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Runs the steps.
+/// Runs the steps; returns what a person should know of them.
 pub(super) async fn run_all(
     run: &Run,
     ledger: &Snapshot,
     steps: &[MigrationStep],
     deadline: Deadline,
-) -> Result<(), Interrupt> {
+) -> Result<Vec<String>, Interrupt> {
+    let mut notices = Vec::new();
     for step in steps {
         let (MigrationStep::Baseline { id } | MigrationStep::Apply { id, .. }) = step;
         let Some(migration) = run.migrator.get(id) else {
@@ -50,12 +49,12 @@ pub(super) async fn run_all(
                     return Err(Interrupt::OutOfTime(format!("migration {id} is not begun")));
                 }
                 let row = MigrationRow { out_of_order: *out_of_order, ..row };
-                apply(run, migration, row, deadline).instrument(span).await?;
+                notices.extend(apply(run, migration, row, deadline).instrument(span).await?);
             }
         }
         run.trail.done(step.to_string());
     }
-    Ok(())
+    Ok(notices)
 }
 
 async fn apply(
@@ -63,13 +62,13 @@ async fn apply(
     migration: &Migration,
     row: MigrationRow,
     deadline: Deadline,
-) -> Result<(), Interrupt> {
+) -> Result<Option<String>, Interrupt> {
     let spec = migration.spec();
     // What was half taken back has no place to go on from.
     let was_undone = matches!(row.state, State::Undoing | State::UndoFailed);
     let begins_anew = !row.state.is_partial() || was_undone || row.fingerprint != spec.fingerprint;
     if begins_anew && row.state != State::Pending {
-        run.lease.forget_checkpoints(&checkpoint_prefix(&spec.id)).await?;
+        run.lease.forget_positions(&checkpoint_prefix(&spec.id)).await?;
     }
     let detail = Detail { spec: Some(&spec), ..Detail::default() };
     let row = run.lease.record(&row, Event::Start, detail).await?;
@@ -78,10 +77,16 @@ async fn apply(
     let id = &spec.id;
     match outcome {
         Ok(counts) => {
-            let counts = counts.map(|counts| (counts.read, counts.changed));
-            run.lease.record(&row, Event::Succeed, Detail { counts, ..Detail::default() }).await?;
+            let failed = counts.map_or(0, |counts| counts.failed);
+            let event = if failed == 0 { Event::Succeed } else { Event::SucceedWithErrors };
+            run.lease.record(&row, event, Detail { counts, ..Detail::default() }).await?;
             forget(run, id).await;
-            Ok(())
+            Ok((failed > 0).then(|| {
+                format!(
+                    "migration {id} is applied but for {failed} items, whose keys and errors are in the ledger \
+                     under failed#{id}#"
+                )
+            }))
         }
         Err(Interrupt::LeaseLost(why)) => Err(Interrupt::LeaseLost(why)),
         Err(Interrupt::OutOfTime(progress)) => {
@@ -99,7 +104,7 @@ async fn apply(
 
 /// Forgets where a finished migration had come. Failing to must not undo it.
 pub(crate) async fn forget(run: &Run, id: &str) {
-    if let Err(error) = run.lease.forget_checkpoints(&checkpoint_prefix(id)).await {
+    if let Err(error) = run.lease.forget_positions(&checkpoint_prefix(id)).await {
         tracing::warn!(migration = id, %error, "its checkpoints are left behind");
     }
 }
@@ -108,35 +113,45 @@ pub(crate) fn context(run: &Run, spec: &Spec, direction: Direction, deadline: De
     Context::new(spec.clone(), direction, run.services.dynamo.clone(), run.lease.clone(), deadline)
 }
 
-/// Does the work of a migration, forward or back. A panic of the author's code is a failure like any other.
-pub(crate) async fn perform(
-    work: &Work,
+/// Does the work of a migration.
+async fn perform(work: &Work, cx: Context, idempotent: bool) -> Result<Option<Counts>, Interrupt> {
+    let backfills = match work {
+        Work::Function(function) => return call(function, cx, idempotent).await.map(|()| None),
+        Work::Backfills(backfills) => backfills,
+    };
+    let mut counts = Counts::default();
+    for (position, backfill) in backfills.iter().enumerate() {
+        let name = backfill_name(position);
+        counts += cx.run_backfill(&name, backfill.clone(), Direction::Up).await?;
+    }
+    Ok(Some(counts))
+}
+
+/// What tells the backfills of one migration apart: their order is part of the migration.
+pub(crate) fn backfill_name(position: usize) -> String {
+    position.to_string()
+}
+
+/// Calls an author's function. A panic of it is a failure like any other.
+pub(crate) async fn call(
+    function: &Action,
     cx: Context,
     idempotent: bool,
-) -> Result<Option<Counts>, Interrupt> {
-    let work = async {
-        match work {
-            Work::Backfill { table, transform } => {
-                cx.run_backfill(WHOLE, table, transform).await.map(Some)
-            }
-            Work::Function(function) => {
-                let limit = cx.remaining() + GRACE;
-                match tokio::time::timeout(limit, function(cx.clone())).await {
-                    Ok(outcome) => outcome.map(|()| None).map_err(MigrationError::into_interrupt),
-                    Err(_) if idempotent => Err(Interrupt::OutOfTime(
-                        "was cut off; it runs again from its start".to_owned(),
-                    )),
-                    Err(_) => Err(Interrupt::Failed(
-                        "it did not end in the time of one invocation and was cut off; \
-                         split it with cx.step or cx.backfill and declare it idempotent"
-                            .to_owned(),
-                    )),
-                }
-            }
+) -> Result<(), Interrupt> {
+    let limit = cx.remaining() + GRACE;
+    let work = AssertUnwindSafe(async { function(cx).await }).catch_unwind();
+    match tokio::time::timeout(limit, work).await {
+        Ok(Ok(outcome)) => outcome.map_err(MigrationError::into_interrupt),
+        Ok(Err(panic)) => {
+            Err(Interrupt::Failed(format!("it panicked: {}", panic_message(&*panic))))
         }
-    };
-    let outcome = AssertUnwindSafe(work).catch_unwind().await;
-    outcome.unwrap_or_else(|panic| {
-        Err(Interrupt::Failed(format!("it panicked: {}", panic_message(&*panic))))
-    })
+        Err(_) if idempotent => {
+            Err(Interrupt::OutOfTime("was cut off; it runs again from its start".to_owned()))
+        }
+        Err(_) => Err(Interrupt::Failed(
+            "it did not end in the time of one invocation and was cut off; \
+             split it with cx.step or cx.backfill and declare it idempotent"
+                .to_owned(),
+        )),
+    }
 }

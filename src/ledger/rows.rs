@@ -8,7 +8,9 @@
 //! | `migration#<id>` | state of a migration |
 //! | `attempt#<id>#<number>` | one run of it, forward or back; never changed once finished |
 //! | `checkpoint#<id>#<up or down>#…` | position of one segment, or a finished step |
-//! | `journal#…` | pre-images; in partitions `<scope>#journal#<shard>` |
+//! | `failed#<id>#<up or down>#…` | an item that could not be handled |
+//! | `progress#<id>#<up or down>#…` | how far a backfill has come, for people |
+//! | `journal#<id>#…` | what an item was; in partitions `<scope>#journal#<shard>` |
 //! | `table#<name>` | a table: its identity, origin and last declaration |
 //! | `run#<run>` | one request |
 //! | `answer#<run>` | the one answer to it |
@@ -28,6 +30,12 @@ pub const FORMAT: u32 = 1;
 pub const SCOPE: &str = "scope";
 /// Sort key of the ledger table.
 pub const ENTRY: &str = "entry";
+
+/// Attribute at whose moment, in seconds since the epoch, DynamoDB removes a row of the ledger; only journal rows have it.
+pub const EXPIRES: &str = "expires_at";
+
+/// Partitions that a journal is spread over: one serves a thousand write units a second.
+pub(crate) const JOURNAL_SHARDS: u32 = 32;
 
 /// Sort keys.
 pub(crate) mod entry {
@@ -49,6 +57,18 @@ pub(crate) mod entry {
 
     pub(crate) fn checkpoint(key: &str) -> String {
         format!("checkpoint#{key}")
+    }
+
+    pub(crate) fn failed(key: &str) -> String {
+        format!("failed#{key}")
+    }
+
+    pub(crate) fn progress(key: &str) -> String {
+        format!("progress#{key}")
+    }
+
+    pub(crate) fn journal(key: &str) -> String {
+        format!("journal#{key}")
     }
 
     pub(crate) fn table(name: &str) -> String {
@@ -182,6 +202,10 @@ pub struct AttemptRow {
     pub read: Option<u64>,
     /// Items changed, where it was a backfill.
     pub changed: Option<u64>,
+    /// Items that the transform skipped, where it was a backfill.
+    pub skipped: Option<u64>,
+    /// Items that could not be handled, or not be taken back, where it was a backfill.
+    pub failed: Option<u64>,
 }
 
 /// `checkpoint#…`: the position of one segment of a backfill, or a finished step.
@@ -201,6 +225,91 @@ pub struct CheckpointRow {
     /// Key of the last item whose write is acknowledged, in wire form.
     #[serde(skip)]
     pub last_key: Option<WireItem>,
+}
+
+/// `failed#…`: an item that could not be handled.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FailedRow {
+    /// Table that holds it.
+    pub table: String,
+    /// Why.
+    pub error: String,
+    /// Run that met it.
+    pub run: String,
+    /// When.
+    pub at: String,
+    /// Its key, in wire form.
+    #[serde(skip)]
+    pub key: WireItem,
+}
+
+/// `progress#…`: how far a backfill has come, written now and then.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProgressRow {
+    /// Its table.
+    pub table: String,
+    /// Run that works on it.
+    pub run: String,
+    /// Items read.
+    pub read: u64,
+    /// Items changed.
+    pub changed: u64,
+    /// Items that could not be handled.
+    pub failed: u64,
+    /// Items that others changed meanwhile.
+    pub contended: u64,
+    /// Requests and statements that were throttled.
+    pub throttled: u64,
+    /// How much of it is done, about.
+    pub per_cent: u32,
+    /// Seconds that it will still take at its present pace, about.
+    pub seconds_left: Option<u64>,
+    /// When this was written.
+    pub at: String,
+}
+
+/// What was done to an item that a journal remembers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JournalKind {
+    /// Some of its attributes were changed.
+    Update,
+    /// It was deleted.
+    Delete,
+    /// It was put where there was none.
+    Make,
+    /// What only a newer version does.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// `journal#…`: what an item was before a migration changed it, and how to tell whether it is still as it was left.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JournalRow {
+    /// Table that holds it.
+    pub table: String,
+    /// What was done to it.
+    pub kind: JournalKind,
+    /// Attributes that were changed.
+    pub names: BTreeSet<String>,
+    /// Digest of what they were changed to.
+    pub after: String,
+    /// Run that changed it.
+    pub run: String,
+    /// When.
+    pub at: String,
+    /// When DynamoDB may remove the row, in seconds since the epoch.
+    pub expires_at: u64,
+    /// Key of the item, in wire form.
+    #[serde(skip)]
+    pub key: WireItem,
+    /// What the attributes were, in wire form; one that is not here was absent.
+    #[serde(skip)]
+    pub before: WireItem,
 }
 
 /// How a table came to be ours.

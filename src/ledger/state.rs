@@ -17,6 +17,8 @@ pub enum State {
     Started,
     /// Done.
     Applied,
+    /// Done, but for items that could not be handled and are on record.
+    AppliedWithErrors,
     /// Stopped at a safe point for lack of time.
     Paused,
     /// Stopped by an error; part of it may be done.
@@ -39,6 +41,7 @@ impl fmt::Display for State {
             Self::Baseline => "baseline",
             Self::Started => "started",
             Self::Applied => "applied",
+            Self::AppliedWithErrors => "applied with errors",
             Self::Paused => "paused",
             Self::Failed => "failed",
             Self::Undoing => "undoing",
@@ -58,6 +61,10 @@ pub enum Event {
     Start,
     /// It is done.
     Succeed,
+    /// It is done, but for some items.
+    SucceedWithErrors,
+    /// The items that had failed are done as well.
+    Mend,
     /// It stops for lack of time.
     Pause,
     /// It stops with an error.
@@ -85,29 +92,38 @@ impl State {
     /// [`IllegalTransition`] where the event cannot happen in this state.
     pub fn next(self, event: Event) -> Result<Self, IllegalTransition> {
         use State::{
-            Applied, Baseline, Failed, Paused, Pending, Started, UndoFailed, Undoing, Undone,
+            Applied, AppliedWithErrors, Baseline, Failed, Paused, Pending, Started, UndoFailed,
+            Undoing, Undone,
         };
         match (self, event) {
             (Pending, Event::Baseline) => Ok(Baseline),
             (Pending | Undone | Started | Paused | Failed | Undoing | UndoFailed, Event::Start) => {
                 Ok(Started)
             }
-            (Started, Event::Succeed) => Ok(Applied),
+            (Started, Event::Succeed) | (AppliedWithErrors, Event::Mend) => Ok(Applied),
+            (Started, Event::SucceedWithErrors) => Ok(AppliedWithErrors),
             (Started, Event::Pause) => Ok(Paused),
             (Started, Event::Fail) => Ok(Failed),
-            (Applied | Started | Paused | Failed | Undoing | UndoFailed, Event::Undo) => {
-                Ok(Undoing)
-            }
+            (
+                Applied | AppliedWithErrors | Started | Paused | Failed | Undoing | UndoFailed,
+                Event::Undo,
+            ) => Ok(Undoing),
             (Undoing, Event::UndoSucceed) => Ok(Undone),
             (Undoing, Event::UndoFail) => Ok(UndoFailed),
             _ => Err(IllegalTransition { state: self, event }),
         }
     }
 
+    /// Whether it has run to its end.
+    #[must_use]
+    pub fn is_applied(self) -> bool {
+        matches!(self, Self::Applied | Self::AppliedWithErrors)
+    }
+
     /// Whether the migration counts as done.
     #[must_use]
     pub fn is_done(self) -> bool {
-        matches!(self, Self::Applied | Self::Baseline)
+        self.is_applied() || self == Self::Baseline
     }
 
     /// Whether some of the migration may be in place without all of it being so.
@@ -124,11 +140,12 @@ impl State {
 mod tests {
     use super::*;
 
-    const STATES: [State; 10] = [
+    const STATES: [State; 11] = [
         State::Pending,
         State::Baseline,
         State::Started,
         State::Applied,
+        State::AppliedWithErrors,
         State::Paused,
         State::Failed,
         State::Undoing,
@@ -154,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_state_of_a_newer_version_is_read_and_left_alone() {
-        let state: State = serde_json::from_str("\"applied_with_errors\"").unwrap();
+        let state: State = serde_json::from_str("\"held_for_release\"").unwrap();
         assert_eq!(state, State::Unknown);
         for event in [Event::Start, Event::Undo, Event::Succeed, Event::Baseline] {
             assert!(state.next(event).is_err());

@@ -1,12 +1,13 @@
-//! Writes under a lease: every row together with a check of its fence, and what is written of migrations and their positions.
+//! Writes under a lease: every row together with a check of its fence, and what is written of migrations.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, TransactWriteItem, Update};
 use serde::Serialize;
 
 use super::lease::{Lease, number, superseded};
-use super::rows::{AttemptRow, CheckpointRow, FORMAT, MigrationRow, entry};
+use super::rows::{AttemptRow, FORMAT, MigrationRow, entry};
 use super::state::{Event, State};
 use super::{Ledger, SetExpression};
+use crate::backfill::Counts;
 use crate::clock;
 use crate::dynamo::{Transacted, WireItem, patiently};
 use crate::interrupt::Interrupt;
@@ -131,82 +132,20 @@ impl Lease {
                 started_at: next.started_at.clone().unwrap_or_default(),
                 finished_at: next.finished_at.clone(),
                 error: detail.error.map(bounded),
-                read: detail.counts.map(|(read, _)| read),
-                changed: detail.counts.map(|(_, changed)| changed),
+                read: detail.counts.map(|counts| counts.read),
+                changed: detail.counts.map(|counts| counts.changed),
+                skipped: detail.counts.map(|counts| counts.skipped),
+                failed: detail.counts.map(|counts| counts.failed),
             };
             writes.push(RowWrite::set(entry::attempt(&next.id, next.attempts), &attempt)?);
         }
         self.write(writes).await?;
         Ok(next)
     }
-
-    /// Reads a checkpoint.
-    pub(crate) async fn checkpoint(&self, key: &str) -> Result<Option<CheckpointRow>, Interrupt> {
-        let ledger = self.ledger();
-        let entry = entry::checkpoint(key);
-        let row = patiently(|| ledger.get(&entry)).await?;
-        Ok(row.map(read_checkpoint))
-    }
-
-    /// Reads all checkpoints whose key begins with `prefix`, by the rest of their keys.
-    pub(crate) async fn checkpoints(
-        &self,
-        prefix: &str,
-    ) -> Result<Vec<(String, CheckpointRow)>, Interrupt> {
-        let ledger = self.ledger();
-        let from = entry::checkpoint(prefix);
-        let to = format!("{from}{}", entry::LAST);
-        let rows = patiently(|| ledger.range(&from, &to)).await?;
-        let key = |row: &WireItem| {
-            let key = row.get(super::rows::ENTRY).and_then(|v| v.as_s().ok());
-            key.and_then(|key| key.strip_prefix(&from)).unwrap_or_default().to_owned()
-        };
-        Ok(rows.into_iter().map(|row| (key(&row), read_checkpoint(row))).collect())
-    }
-
-    pub(crate) async fn save_checkpoints(
-        &self,
-        rows: Vec<(String, CheckpointRow)>,
-    ) -> Result<(), Interrupt> {
-        for chunk in rows.chunks(ROWS_PER_WRITE) {
-            let mut writes = Vec::new();
-            for (key, row) in chunk {
-                let mut write = RowWrite::set(entry::checkpoint(key), row)?;
-                if let (RowWrite::Set { fields, .. }, Some(last_key)) = (&mut write, &row.last_key)
-                {
-                    fields.insert("last_key".to_owned(), AttributeValue::M(last_key.clone()));
-                }
-                writes.push(write);
-            }
-            self.write(writes).await?;
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn save_step(&self, key: &str, fingerprint: &str) -> Result<(), Interrupt> {
-        let row = CheckpointRow {
-            fingerprint: fingerprint.to_owned(),
-            done: true,
-            ..CheckpointRow::default()
-        };
-        self.save_checkpoints(vec![(key.to_owned(), row)]).await
-    }
-
-    /// Forgets the checkpoints of a migration, so that its next run begins at the beginning.
-    pub(crate) async fn forget_checkpoints(&self, prefix: &str) -> Result<(), Interrupt> {
-        let keys = self.checkpoints(prefix).await?;
-        for chunk in keys.chunks(ROWS_PER_WRITE) {
-            let delete = |(rest, _): &(String, CheckpointRow)| {
-                RowWrite::Delete(entry::checkpoint(&format!("{prefix}{rest}")))
-            };
-            self.write(chunk.iter().map(delete).collect()).await?;
-        }
-        Ok(())
-    }
 }
 
 /// A transaction holds 100 actions, one of which checks the fence.
-const ROWS_PER_WRITE: usize = 50;
+pub(super) const ROWS_PER_WRITE: usize = 50;
 
 /// An author's error can be of any length, a row cannot.
 fn bounded(error: &str) -> String {
@@ -221,15 +160,6 @@ fn attempt_direction(state: State) -> &'static str {
     }
 }
 
-fn read_checkpoint(row: WireItem) -> CheckpointRow {
-    let last_key = row.get("last_key").and_then(|key| key.as_m().ok()).cloned();
-    let read = serde_dynamo::from_item(row).unwrap_or_else(|error| {
-        tracing::warn!(%error, "a checkpoint is unreadable; its segment starts over");
-        CheckpointRow::default()
-    });
-    CheckpointRow { last_key, ..read }
-}
-
 /// What a state change of a migration is recorded with.
 #[derive(Default, Clone, Copy)]
 pub(crate) struct Detail<'a> {
@@ -237,8 +167,8 @@ pub(crate) struct Detail<'a> {
     pub(crate) spec: Option<&'a Spec>,
     /// Why it failed.
     pub(crate) error: Option<&'a str>,
-    /// Items read and changed.
-    pub(crate) counts: Option<(u64, u64)>,
+    /// What its backfills did.
+    pub(crate) counts: Option<Counts>,
 }
 
 /// One row to write.

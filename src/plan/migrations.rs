@@ -153,12 +153,13 @@ fn ids(specs: &[Spec]) -> String {
 
 /// A backfill needs its table: declared here, or there already.
 fn missing_table(input: &Input<'_>, spec: &Spec) -> Option<String> {
-    let table = spec.table.as_ref()?;
-    let is_declared = input.desired.tables.iter().any(|d| d.table.name == *table);
-    let is_there = is_declared || input.observed.tables.contains_key(table);
-    (!is_there).then(|| {
-        format!("migration {} works on table {table}, which is neither declared nor there", spec.id)
-    })
+    let is_declared = |name: &str| input.desired.tables.iter().any(|d| d.table.name == name);
+    let is_there = |name: &str| is_declared(name) || input.observed.tables.contains_key(name);
+    let table = spec.tables.iter().find(|table| !is_there(table))?;
+    Some(format!(
+        "migration {} works on table {table}, which is neither declared nor there",
+        spec.id
+    ))
 }
 
 /// How many of `specs` are taken as done without running.
@@ -203,7 +204,7 @@ fn baseline(input: &Input<'_>, specs: &[Spec]) -> Result<usize, String> {
 /// The tables that tell whether the scope is new: those declared and those that backfills name.
 fn concerned_tables<'a>(input: &Input<'a>, specs: &'a [Spec]) -> BTreeSet<&'a str> {
     let declared = input.desired.tables.iter().map(|declared| declared.table.name.as_str());
-    declared.chain(specs.iter().filter_map(|spec| spec.table.as_deref())).collect()
+    declared.chain(specs.iter().flat_map(|spec| spec.tables.iter().map(String::as_str))).collect()
 }
 
 /// Whether a table holds data from before this run. Never judged by the item counts of `DescribeTable`, which are hours old.
@@ -275,7 +276,12 @@ fn needs_a_person(spec: &Spec, row: &MigrationRow) -> Option<String> {
         State::Started | State::Paused | State::Failed | State::Undoing | State::UndoFailed => {
             spec.idempotent
         }
-        State::Pending | State::Undone | State::Baseline | State::Applied | State::Unknown => true,
+        State::Pending
+        | State::Undone
+        | State::Baseline
+        | State::Applied
+        | State::AppliedWithErrors
+        | State::Unknown => true,
     };
     if repeatable || repaired {
         return None;

@@ -243,7 +243,7 @@ async fn what_a_newer_version_wrote_is_read_as_far_as_it_is_known_and_kept() {
         update.expression_attribute_values(":v", text(value)).send().await.unwrap();
     }
     let row =
-        [("id", text("0003_c")), ("state", text("applied_with_errors")), ("newer", text("kept"))];
+        [("id", text("0003_c")), ("state", text("held_for_release")), ("newer", text("kept"))];
     leave(&stack, "migration#0003_c", item(row)).await;
 
     let new = properties(&[support::with_index(table("orders"), "by_a", "a")]);

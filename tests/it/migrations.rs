@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
-use tablewright::{Change, Item, Migration, MigrationError};
+use tablewright::{Change, Guard, Item, Migration, MigrationError};
 
 use crate::engine::Engine;
 use crate::support::{Stack, deliver, item, number, properties, table, text};
@@ -356,17 +356,19 @@ async fn what_others_write_meanwhile_is_not_lost() {
     let all = orders(Value::Null);
     // The transform itself plays the other writer: before its first result is written, it changes the same attribute.
     let (engine, met) = (stack.engine.clone(), Mutex::new(std::collections::HashSet::new()));
-    let function =
-        stack.function(vec![Migration::backfill("0001_a", "orders", move |mut item: Item| {
+    let function = stack.function(vec![
+        Migration::backfill("0001_a", "orders", move |mut item: Item| {
             let pk = item.text("pk")?.to_owned();
             if met.lock().unwrap().insert(pk.clone()) {
                 let engine = engine.clone();
                 std::thread::spawn(move || write_meanwhile(&engine, &pk)).join().unwrap();
             }
-            let doubled = item.number("n")?.parse::<u64>()? + 100;
-            item.set_number("n", doubled % 200);
+            let more = item.number("n")?.parse::<u64>()? + 100;
+            item.set_number("n", more);
             Ok(Change::Update(item))
-        })]);
+        })
+        .guard(Guard::Stamp),
+    ]);
     stack.update(&function, &all, &all).await.expect_success();
     for item in stack.items("orders").await {
         assert_eq!((&item["n"], &item["seen"]), (&number(105), &number(5)));
@@ -378,11 +380,12 @@ async fn a_run_that_lacks_time_stops_at_a_safe_point_and_the_next_goes_on_from_t
     let stack = filled((0..320).map(|n| one(&n.to_string()))).await;
     let all = orders(Value::Null);
     let calls = Arc::new(AtomicUsize::new(0));
-    // Of eight seconds, work may take a little over five; the hundredth item lasts until after that.
+    // Of eight seconds, work may take a little over five; the items after the hundredth last until after that.
     let function = |until: Option<Instant>| {
         let calls = Arc::clone(&calls);
         stack.function(vec![Migration::backfill("0001_a", "orders", move |mut item: Item| {
-            if calls.fetch_add(1, Ordering::Relaxed) == 100 {
+            // The engine also asks what becomes of the result.
+            if !item.has("a") && calls.fetch_add(1, Ordering::Relaxed) >= 100 {
                 let pause = until.map(|until| until.saturating_duration_since(Instant::now()));
                 std::thread::sleep(pause.unwrap_or_default());
             }

@@ -36,6 +36,8 @@ pub(crate) fn ours(table: Table, tags: BTreeMap<String, String>) -> (LiveTable, 
         status: Status::Active,
         unsettled: Vec::new(),
         phases: BTreeMap::new(),
+        items: 0,
+        bytes: 0,
         is_strongly_replicated: false,
     };
     let owner = (OWNER_TAG.to_owned(), SCOPE.to_owned());

@@ -1,0 +1,197 @@
+//! The readers: each takes a segment that nobody has, reads it page by page, and passes on what its items become.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::checkpoint::PageId;
+use super::progress::add;
+use super::queue::{Queued, Sender};
+use super::stop::Stopped;
+use super::targets::Target;
+use super::transform::Verdict;
+use super::{Pass, retry};
+use crate::dynamo::{Edit, Page, WireItem, key_of, size};
+use crate::item::Put;
+
+/// Bytes that a page is to have, about; DynamoDB's own are up to a megabyte and too many of them.
+const PAGE_BYTES: usize = 256 * 1024;
+/// Items of a page whose size is not known yet, and of any.
+const PAGE_ITEMS: usize = 500;
+/// Pages of a segment that are read and not all written: one that is being written, one that is transformed, the next.
+const OPEN_PAGES: usize = 3;
+/// Strongly consistent read units of a page of that size.
+const PAGE_UNITS: f64 = 256.0 / 4.0;
+
+/// The segments that nobody has taken.
+#[derive(Debug)]
+pub(super) struct Segments(pub(super) Mutex<VecDeque<u32>>);
+
+impl Segments {
+    fn take(&self) -> Option<u32> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+/// Reads one segment after another, until there is none left or the run stops.
+pub(super) async fn read(pass: Arc<Pass>, segments: Arc<Segments>, queue: Sender) {
+    while !pass.stop.is_raised()
+        && let Some(segment) = segments.take()
+    {
+        pass.active.fetch_add(1, Ordering::Relaxed);
+        let outcome = read_segment(&pass, segment, &queue).await;
+        pass.active.fetch_sub(1, Ordering::Relaxed);
+        if outcome.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads the next page while the items of one are transformed and written.
+async fn read_segment(pass: &Pass, segment: u32, queue: &Sender) -> Result<(), Stopped> {
+    let open_pages = Arc::new(Semaphore::new(OPEN_PAGES));
+    let mut limit = PAGE_ITEMS;
+    let start = pass.positions.start_of(segment);
+    let mut next = Some(fetch(pass, segment, start, limit, &open_pages).await?);
+    while let Some((page, permit)) = next.take() {
+        limit = limit_for(&page.items);
+        let id = pass.positions.open(segment, page.next.clone(), page.items.len(), permit);
+        let following = async {
+            match page.next {
+                Some(start) => {
+                    fetch(pass, segment, Some(start), limit, &open_pages).await.map(Some)
+                }
+                None => Ok(None),
+            }
+        };
+        let (handled, following) =
+            tokio::join!(transform_page(pass, id, page.items, queue), following);
+        handled?;
+        next = following?;
+    }
+    Ok(())
+}
+
+/// As many items as make a page of the size that is wanted, going by these.
+fn limit_for(items: &[WireItem]) -> usize {
+    let bytes: usize = items.iter().map(size).sum();
+    let each = bytes.checked_div(items.len()).unwrap_or_default().max(1);
+    (PAGE_BYTES / each).clamp(1, PAGE_ITEMS)
+}
+
+async fn fetch(
+    pass: &Pass,
+    segment: u32,
+    start: Option<WireItem>,
+    limit: usize,
+    open_pages: &Arc<Semaphore>,
+) -> Result<(Page, OwnedSemaphorePermit), Stopped> {
+    let permit = pass.stop.unless_raised(Arc::clone(open_pages).acquire_owned()).await?;
+    let permit = permit.map_err(|_| Stopped)?;
+    let (job, table) = (&pass.job, &pass.source.name);
+    for tries in 0_u32.. {
+        pass.may_read().await?;
+        pass.stop.unless_raised(pass.paces.read.take(PAGE_UNITS)).await?;
+        let request =
+            job.dynamo.scan_page(table, (segment, pass.positions.count()), start.clone(), limit);
+        match pass.stop.unless_raised(request).await? {
+            Ok(page) => {
+                pass.paces.read.settle(PAGE_UNITS, page.units).await;
+                pass.tally.add_read_units(page.units);
+                add(&pass.tally.read, page.items.len() as u64);
+                return Ok((page, permit));
+            }
+            Err(error) if retry::is_worthwhile(&error) => {
+                pass.paces.read.settle(PAGE_UNITS, Some(0.0)).await;
+                if error.class == crate::dynamo::Class::Throttled {
+                    add(&pass.tally.throttled, 1);
+                    pass.paces.read.throttled().await;
+                }
+                tracing::debug!(%error, segment, "reading a page again");
+                pass.stop.unless_raised(tokio::time::sleep(retry::pause(tries))).await?;
+            }
+            Err(error) => return Err(pass.stop.raise(error.into())),
+        }
+    }
+    Err(Stopped)
+}
+
+async fn transform_page(
+    pass: &Pass,
+    page: PageId,
+    items: Vec<WireItem>,
+    queue: &Sender,
+) -> Result<(), Stopped> {
+    /// Transforms of a big page must not keep other tasks of the thread waiting.
+    const YIELD_EVERY: Duration = Duration::from_millis(5);
+    let mut yielded = Instant::now();
+    for item in items {
+        if pass.stop.is_raised() {
+            return Err(Stopped);
+        }
+        match pass.rule().apply(&item) {
+            Verdict::Keep => {}
+            Verdict::Skip(reason) => {
+                tracing::debug!(reason, "skipped");
+                add(&pass.tally.skipped, 1);
+            }
+            Verdict::Edit(edit) => {
+                let target = Arc::clone(&pass.source);
+                send(pass, page, queue, target, edit.key.clone(), edit).await?;
+            }
+            Verdict::Put(puts) => {
+                for (target, edit) in puts_of(pass, &item, puts).await? {
+                    let source = key_of(&pass.source.keys, &item);
+                    send(pass, page, queue, target, source, edit).await?;
+                }
+            }
+            Verdict::Fails(error) => pass.fail(&item, &error).await?,
+            Verdict::Refuses(error) => return Err(pass.refuse(&item, &error)),
+        }
+        if yielded.elapsed() > YIELD_EVERY {
+            tokio::task::yield_now().await;
+            yielded = Instant::now();
+        }
+    }
+    pass.positions.done(page, false);
+    Ok(())
+}
+
+/// The changes that put items; one without its key fails the item that it comes from.
+pub(super) async fn puts_of(
+    pass: &Pass,
+    item: &WireItem,
+    puts: Vec<Put>,
+) -> Result<Vec<(Arc<Target>, Edit)>, Stopped> {
+    let mut edits = Vec::new();
+    for Put { table, item: wanted } in puts {
+        let target = pass.targets.get(&table).await.map_err(|error| pass.stop.raise(error))?;
+        let edit = Edit::make(&target.keys, wanted.as_wire());
+        if edit.key.len() < target.keys.len() {
+            let keys = target.keys.join(" and ");
+            pass.fail(item, &format!("what it puts into {table} lacks its key, {keys}")).await?;
+        } else {
+            edits.push((target, edit));
+        }
+    }
+    Ok(edits)
+}
+
+async fn send(
+    pass: &Pass,
+    page: PageId,
+    queue: &Sender,
+    target: Arc<Target>,
+    source: WireItem,
+    edit: Edit,
+) -> Result<(), Stopped> {
+    let room = pass.stop.unless_raised(queue.room(edit.size())).await?.ok_or(Stopped)?;
+    pass.positions.expect(page);
+    let queued = Queued::new(page, target, source, edit, Arc::new(room));
+    let sent = pass.stop.unless_raised(queue.send(queued)).await?;
+    if sent { Ok(()) } else { Err(Stopped) }
+}

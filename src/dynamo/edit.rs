@@ -1,0 +1,312 @@
+//! A conditional change of one item, and the three ways of telling DynamoDB: a PartiQL statement, an expression, an action of
+//! a transaction.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+
+use super::values::{same, size_of_value};
+use super::{ItemWrite, WireItem};
+
+/// An expression holds at most 300 operators; an item with more attributes to compare is not written blindly.
+pub(crate) const ATTRIBUTES_MAX: usize = 140;
+/// The same limit counts more operators where a statement says it.
+const STATEMENT_ATTRIBUTES_MAX: usize = 90;
+/// Longest statement (AWS documentation, `BatchStatementRequest`).
+const STATEMENT_MAX: usize = 8192;
+
+/// A change of one item, on the condition that the attributes that it is about still have the values that were read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Edit {
+    pub(crate) key: WireItem,
+    pub(crate) kind: Kind,
+    /// The attributes that change; of a deletion all, and of an item that is made all that it has.
+    pub(crate) attributes: BTreeMap<String, Difference>,
+}
+
+/// What is done with the item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It is there, and some of its attributes change.
+    Update,
+    /// It goes.
+    Delete,
+    /// It is not there, and is made.
+    Make,
+}
+
+/// An attribute before and after.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Difference {
+    pub(crate) before: Option<AttributeValue>,
+    pub(crate) after: Option<AttributeValue>,
+}
+
+/// A PartiQL statement with its parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Statement {
+    pub(crate) text: String,
+    pub(crate) parameters: Vec<AttributeValue>,
+}
+
+impl Edit {
+    /// The change of the attributes that differ; `None` where none does.
+    pub(crate) fn update(keys: &[String], before: &WireItem, after: &WireItem) -> Option<Self> {
+        let names = before.keys().chain(after.keys());
+        let differing = names.filter(|name| !same(before.get(*name), after.get(*name)));
+        let attributes: BTreeMap<_, _> = differing
+            .map(|name| {
+                let (before, after) = (before.get(name).cloned(), after.get(name).cloned());
+                (name.clone(), Difference { before, after })
+            })
+            .collect();
+        let key = key_of(keys, before);
+        (!attributes.is_empty()).then_some(Self { key, kind: Kind::Update, attributes })
+    }
+
+    /// The deletion of an item that is still exactly as it was read.
+    pub(crate) fn delete(keys: &[String], before: &WireItem) -> Self {
+        let others = before.iter().filter(|(name, _)| !keys.contains(name));
+        let attributes = others.map(|(name, value)| {
+            (name.clone(), Difference { before: Some(value.clone()), after: None })
+        });
+        Self { key: key_of(keys, before), kind: Kind::Delete, attributes: attributes.collect() }
+    }
+
+    /// An item that is to be where there is none.
+    pub(crate) fn make(keys: &[String], item: &WireItem) -> Self {
+        let others = item.iter().filter(|(name, _)| !keys.contains(name));
+        let attributes = others.map(|(name, value)| {
+            (name.clone(), Difference { before: None, after: Some(value.clone()) })
+        });
+        Self { key: key_of(keys, item), kind: Kind::Make, attributes: attributes.collect() }
+    }
+
+    /// Whether an item is as this change was to leave it, as after a write whose answer was lost.
+    pub(crate) fn is_in_place(&self, current: Option<&WireItem>) -> bool {
+        let Some(current) = current else { return self.kind == Kind::Delete };
+        let is_after = |(name, difference): (&String, &Difference)| {
+            same(difference.after.as_ref(), current.get(name))
+        };
+        match self.kind {
+            Kind::Delete => false,
+            Kind::Update => self.attributes.iter().all(is_after),
+            Kind::Make => {
+                current.len() == self.key.len() + self.attributes.len()
+                    && self.attributes.iter().all(is_after)
+            }
+        }
+    }
+
+    /// Bytes that it takes, about.
+    pub(crate) fn size(&self) -> usize {
+        let value = |value: &Option<AttributeValue>| value.as_ref().map_or(0, size_of_value);
+        let difference =
+            |(name, d): (&String, &Difference)| name.len() + value(&d.before) + value(&d.after);
+        super::values::size(&self.key) + self.attributes.iter().map(difference).sum::<usize>()
+    }
+
+    /// The change as a statement, where PartiQL can say it: names are quoted, every value is a parameter, and nested
+    /// attributes are whole. A comparison with null, a name with a quote and a very wide change are left to the others.
+    pub(crate) fn statement(&self, table: &str) -> Option<Statement> {
+        let is_sayable = |(name, difference): (&String, &Difference)| {
+            !name.contains('"') && !matches!(difference.before, Some(AttributeValue::Null(_)))
+        };
+        let fits = self.attributes.len() <= STATEMENT_ATTRIBUTES_MAX;
+        if self.kind == Kind::Make || !fits || !self.attributes.iter().all(is_sayable) {
+            return None;
+        }
+        let (mut clauses, mut conditions) = (Vec::new(), Vec::new());
+        let (mut set, mut compared) = (Vec::new(), Vec::new());
+        for (name, value) in &self.key {
+            conditions.push(format!("\"{name}\"=?"));
+            compared.push(value.clone());
+        }
+        for (name, difference) in &self.attributes {
+            match &difference.after {
+                _ if self.kind == Kind::Delete => {}
+                Some(value) => {
+                    clauses.push(format!(" SET \"{name}\"=?"));
+                    set.push(value.clone());
+                }
+                None => clauses.push(format!(" REMOVE \"{name}\"")),
+            }
+            match &difference.before {
+                Some(value) => {
+                    conditions.push(format!("\"{name}\"=?"));
+                    compared.push(value.clone());
+                }
+                None => conditions.push(format!("\"{name}\" IS MISSING")),
+            }
+        }
+        let verb = if self.kind == Kind::Delete { "DELETE FROM" } else { "UPDATE" };
+        let (clauses, conditions) = (clauses.concat(), conditions.join(" AND "));
+        let text = format!("{verb} \"{table}\"{clauses} WHERE {conditions}");
+        set.append(&mut compared);
+        (text.len() <= STATEMENT_MAX).then_some(Statement { text, parameters: set })
+    }
+
+    /// The change as an `UpdateItem` or a `DeleteItem`.
+    pub(crate) fn write(&self) -> ItemWrite {
+        let mut write = ItemWrite { key: self.key.clone(), ..ItemWrite::default() };
+        let (mut sets, mut removes, mut conditions) = (Vec::new(), Vec::new(), Vec::new());
+        for (position, (name, difference)) in self.attributes.iter().enumerate() {
+            write.names.insert(format!("#a{position}"), name.clone());
+            match &difference.after {
+                _ if self.kind == Kind::Delete => {}
+                Some(value) => {
+                    sets.push(format!("#a{position} = :new{position}"));
+                    write.values.insert(format!(":new{position}"), value.clone());
+                }
+                None => removes.push(format!("#a{position}")),
+            }
+            match &difference.before {
+                None => conditions.push(format!("attribute_not_exists(#a{position})")),
+                Some(value) => {
+                    write.values.insert(format!(":old{position}"), value.clone());
+                    conditions.push(format!("#a{position} = :old{position}"));
+                }
+            }
+        }
+        // Without this an update of an item that is gone would make a new one.
+        for (position, name) in self.key.keys().enumerate() {
+            write.names.insert(format!("#k{position}"), name.clone());
+            conditions.push(format!("attribute_exists(#k{position})"));
+        }
+        let clause = |word: &str, parts: &[String]| {
+            (!parts.is_empty()).then(|| format!("{word} {}", parts.join(", ")))
+        };
+        let clauses = [clause("SET", &sets), clause("REMOVE", &removes)];
+        let clauses: Vec<_> = clauses.into_iter().flatten().collect();
+        write.update = (self.kind != Kind::Delete).then(|| clauses.join(" "));
+        write.condition = Some(conditions.join(" AND "));
+        write
+    }
+
+    /// The whole item, of one that is made.
+    pub(crate) fn made(&self) -> WireItem {
+        let after = self
+            .attributes
+            .iter()
+            .filter_map(|(name, difference)| Some((name.clone(), difference.after.clone()?)));
+        self.key.clone().into_iter().chain(after).collect()
+    }
+
+    /// The change as an action of a transaction, which hands back the item where the condition does not hold.
+    pub(crate) fn action(&self, table: &str) -> TransactWriteItem {
+        let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
+        let builder = TransactWriteItem::builder();
+        if self.kind == Kind::Make {
+            let put = Put::builder()
+                .table_name(table)
+                .set_item(Some(self.made()))
+                .condition_expression("attribute_not_exists(#key)")
+                .set_expression_attribute_names(self.key_name())
+                .return_values_on_condition_check_failure(all_old);
+            return builder.put(put.build().expect("table and item are set")).build();
+        }
+        let ItemWrite { key, update, condition, names, values } = self.write();
+        let values = (!values.is_empty()).then_some(values);
+        let Some(update) = update else {
+            let delete = Delete::builder()
+                .table_name(table)
+                .set_key(Some(key))
+                .set_condition_expression(condition)
+                .set_expression_attribute_names(Some(names))
+                .set_expression_attribute_values(values)
+                .return_values_on_condition_check_failure(all_old);
+            return builder.delete(delete.build().expect("table and key are set")).build();
+        };
+        let update = Update::builder()
+            .table_name(table)
+            .set_key(Some(key))
+            .update_expression(update)
+            .set_condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(values)
+            .return_values_on_condition_check_failure(all_old);
+        builder.update(update.build().expect("table, key and expression are set")).build()
+    }
+
+    /// `#key` for an attribute of the key, to ask whether the item is there.
+    pub(crate) fn key_name(&self) -> Option<HashMap<String, String>> {
+        let name = self.key.keys().next()?;
+        Some(HashMap::from([("#key".to_owned(), name.clone())]))
+    }
+}
+
+/// The key of an item.
+pub(crate) fn key_of(keys: &[String], item: &WireItem) -> WireItem {
+    keys.iter().filter_map(|name| Some((name.clone(), item.get(name)?.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(attributes: &[(&str, &str)]) -> WireItem {
+        let value = |text: &str| AttributeValue::S(text.to_owned());
+        attributes.iter().map(|(name, text)| ((*name).to_owned(), value(text))).collect()
+    }
+
+    fn keys() -> Vec<String> {
+        vec!["pk".to_owned()]
+    }
+
+    #[test]
+    fn a_statement_quotes_names_and_has_a_parameter_for_every_value() {
+        let before = item(&[("pk", "1"), ("a b", "old"), ("gone", "x"), ("same", "s")]);
+        let after = item(&[("pk", "1"), ("a b", "new"), ("it's", "y"), ("same", "s")]);
+        let edit = Edit::update(&keys(), &before, &after).unwrap();
+        let statement = edit.statement("t").unwrap();
+        assert_eq!(
+            statement.text,
+            "UPDATE \"t\" SET \"a b\"=? REMOVE \"gone\" SET \"it's\"=? WHERE \"pk\"=? AND \"a b\"=? AND \"gone\"=? \
+             AND \"it's\" IS MISSING"
+        );
+        let parameters = ["new", "y", "1", "old", "x"];
+        assert_eq!(statement.parameters, parameters.map(|text| AttributeValue::S(text.to_owned())));
+    }
+
+    #[test]
+    fn what_a_statement_cannot_say_is_left_to_an_expression() {
+        let plain = item(&[("pk", "1")]);
+        let mut null = plain.clone();
+        null.insert("n".to_owned(), AttributeValue::Null(true));
+        let quoted = item(&[("pk", "1"), ("a\"b", "x")]);
+        for (before, after) in [(&null, &plain), (&plain, &quoted)] {
+            assert!(Edit::update(&keys(), before, after).unwrap().statement("t").is_none());
+        }
+        let many: WireItem = (0..ATTRIBUTES_MAX)
+            .map(|n| (format!("attribute{n}"), AttributeValue::N(n.to_string())))
+            .chain(plain.clone())
+            .collect();
+        assert!(Edit::update(&keys(), &plain, &many).unwrap().statement("t").is_none());
+    }
+
+    #[test]
+    fn a_change_is_known_to_be_in_place_by_its_values() {
+        let (before, after) = (item(&[("pk", "1"), ("a", "x")]), item(&[("pk", "1"), ("b", "x")]));
+        let update = Edit::update(&keys(), &before, &after).unwrap();
+        let elsewhere = item(&[("pk", "1"), ("b", "x"), ("c", "other's")]);
+        assert!(update.is_in_place(Some(&after)) && update.is_in_place(Some(&elsewhere)));
+        assert!(!update.is_in_place(Some(&before)) && !update.is_in_place(None));
+        let delete = Edit::delete(&keys(), &before);
+        assert!(delete.is_in_place(None) && !delete.is_in_place(Some(&before)));
+        let make = Edit::make(&keys(), &after);
+        assert!(make.is_in_place(Some(&after)) && !make.is_in_place(Some(&elsewhere)));
+    }
+
+    #[test]
+    fn the_same_number_or_set_written_otherwise_is_no_change() {
+        let with = |n: &str| {
+            WireItem::from([("n".to_owned(), AttributeValue::N(n.to_owned()))])
+                .into_iter()
+                .chain(item(&[("pk", "1")]))
+                .collect::<WireItem>()
+        };
+        assert!(Edit::update(&keys(), &with("1.50"), &with("1.5")).is_none());
+    }
+}
