@@ -5,6 +5,7 @@
 //!  shared      pages        pure      bounded   batches     each write     per page     every 2 s
 //! ```
 
+pub(crate) mod again;
 mod checkpoint;
 mod failures;
 mod journal;

@@ -1,13 +1,29 @@
 //! An item as a transform sees it: attributes in wire form, with readers and writers for the common types.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::dynamo::WireItem;
 use crate::migration::MigrationError;
 
-/// An item in DynamoDB's own form; what a transform does not touch is never re-encoded.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Item(WireItem);
+/// An item in DynamoDB's own form; what a transform does not touch is never re-encoded, and what it has looked at must
+/// still be so when its result is written.
+#[derive(Debug, Clone, Default)]
+pub struct Item {
+    attributes: WireItem,
+    looks: Option<Arc<Mutex<Looks>>>,
+}
+
+/// What a transform has looked at, and so what its result may follow from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Looks {
+    /// The attributes of these names, be they there or not.
+    At(BTreeSet<String>),
+    /// Whatever is there.
+    AtAll,
+}
 
 /// What a transform wants done with an item.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,13 +56,14 @@ impl Item {
     /// The attribute of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&AttributeValue> {
-        self.0.get(name)
+        self.note(name);
+        self.attributes.get(name)
     }
 
     /// Whether there is an attribute of this name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.get(name).is_some()
     }
 
     /// The text of a string attribute.
@@ -55,7 +72,7 @@ impl Item {
     /// Names the attribute where it is missing or of another type.
     pub fn text(&self, name: &str) -> Result<&str, MigrationError> {
         let value =
-            self.0.get(name).ok_or_else(|| MigrationError::new(format!("{name} is missing")))?;
+            self.get(name).ok_or_else(|| MigrationError::new(format!("{name} is missing")))?;
         value.as_s().map(String::as_str).map_err(|_| wrong_type(name, "a string", value))
     }
 
@@ -65,7 +82,7 @@ impl Item {
     /// Names the attribute where it is missing or of another type.
     pub fn number(&self, name: &str) -> Result<&str, MigrationError> {
         let value =
-            self.0.get(name).ok_or_else(|| MigrationError::new(format!("{name} is missing")))?;
+            self.get(name).ok_or_else(|| MigrationError::new(format!("{name} is missing")))?;
         value.as_n().map(String::as_str).map_err(|_| wrong_type(name, "a number", value))
     }
 
@@ -82,24 +99,60 @@ impl Item {
 
     /// Sets an attribute of any type.
     pub fn set(&mut self, name: &str, value: AttributeValue) {
-        self.0.insert(name.to_owned(), value);
+        self.attributes.insert(name.to_owned(), value);
     }
 
     /// Takes an attribute away and returns it.
     pub fn remove(&mut self, name: &str) -> Option<AttributeValue> {
-        self.0.remove(name)
+        self.note(name);
+        self.attributes.remove(name)
     }
 
-    /// The wire form.
+    /// The wire form. To ask for it is to look at every attribute: when the item is written, none of them may have changed.
     #[must_use]
     pub fn as_wire(&self) -> &WireItem {
-        &self.0
+        if let Some(looks) = &self.looks {
+            *looks.lock().unwrap_or_else(PoisonError::into_inner) = Looks::AtAll;
+        }
+        &self.attributes
+    }
+
+    /// An item that notes what is looked at, in it and in its clones, until it is [told](Self::looks).
+    pub(crate) fn watched(attributes: WireItem) -> Self {
+        let looks = Looks::At(BTreeSet::new());
+        Self { attributes, looks: Some(Arc::new(Mutex::new(looks))) }
+    }
+
+    /// What was looked at so far; nothing where it was not noted.
+    pub(crate) fn looks(&self) -> Looks {
+        let looks = self.looks.as_ref();
+        let looks = looks.map(|looks| looks.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        looks.unwrap_or_else(|| Looks::At(BTreeSet::new()))
+    }
+
+    /// The wire form, for the engine, which looks at it without anything following from that.
+    pub(crate) fn wire(&self) -> &WireItem {
+        &self.attributes
+    }
+
+    fn note(&self, name: &str) {
+        let Some(looks) = &self.looks else { return };
+        match &mut *looks.lock().unwrap_or_else(PoisonError::into_inner) {
+            Looks::At(names) if !names.contains(name) => drop(names.insert(name.to_owned())),
+            Looks::At(_) | Looks::AtAll => {}
+        }
+    }
+}
+
+impl PartialEq for Item {
+    fn eq(&self, other: &Self) -> bool {
+        self.attributes == other.attributes
     }
 }
 
 impl From<WireItem> for Item {
     fn from(attributes: WireItem) -> Self {
-        Self(attributes)
+        Self { attributes, looks: None }
     }
 }
 

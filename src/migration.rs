@@ -342,8 +342,12 @@ impl Context {
         backfill: Backfill,
         direction: Direction,
     ) -> Result<Counts, Interrupt> {
+        engine::run(self.job(name, backfill, direction)).await
+    }
+
+    pub(crate) fn job(&self, name: &str, backfill: Backfill, direction: Direction) -> Job {
         let Inner { migration, dynamo, lease, deadline, .. } = &*self.inner;
-        engine::run(Job {
+        Job {
             migration: migration.clone(),
             direction,
             name: name.to_owned(),
@@ -351,8 +355,7 @@ impl Context {
             dynamo: dynamo.clone(),
             lease: lease.clone(),
             deadline: *deadline,
-        })
-        .await
+        }
     }
 }
 

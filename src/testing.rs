@@ -300,6 +300,7 @@ impl ControlPlane {
             Some(Failure::LostAnswer | Failure::NotSent) => Err(Broken),
             Some(
                 Failure::Throttled
+                | Failure::Denied
                 | Failure::InternalError
                 | Failure::Unprocessed
                 | Failure::Latency(_),
@@ -322,6 +323,9 @@ impl ControlPlane {
                 Err(Rejection::throttled("Rate exceeded"))
             }
             (Some(Failure::Throttled), Plane::Data) => Err(Rejection::throughput_exceeded()),
+            (Some(Failure::Denied), _) => Err(Rejection::denied(&format!(
+                "not authorized to perform: dynamodb:{operation} because no identity-based policy allows it"
+            ))),
             (Some(Failure::InternalError), _) => {
                 Err(Rejection::internal_error("Internal server error"))
             }

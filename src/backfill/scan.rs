@@ -170,7 +170,7 @@ pub(super) async fn puts_of(
     let mut edits = Vec::new();
     for Put { table, item: wanted } in puts {
         let target = pass.targets.get(&table).await.map_err(|error| pass.stop.raise(error))?;
-        let edit = Edit::make(&target.keys, wanted.as_wire());
+        let edit = Edit::make(&target.keys, wanted.wire());
         if edit.key.len() < target.keys.len() {
             let keys = target.keys.join(" and ");
             pass.fail(item, &format!("what it puts into {table} lacks its key, {keys}")).await?;

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::backfill::Direction;
 use crate::dynamo::{ATTRIBUTES_MAX, Edit, WireItem, key_of, same};
 use crate::interrupt::panic_message;
-use crate::item::{Change, Item, Put};
+use crate::item::{Change, Item, Looks, Put};
 use crate::migration::{Guard, STAMP, Transform};
 
 /// How items are transformed.
@@ -48,17 +48,18 @@ impl Rule<'_> {
         if is_done {
             return Verdict::Keep;
         }
-        let change = match self.call(Item::from(item.clone())) {
+        let watched = Item::watched(item.clone());
+        let change = match self.call(watched.clone()) {
             Ok(change) => change,
             Err(error) => return Verdict::Fails(error),
         };
         match change {
-            Change::Keep if is_stamped => self.update(item, item),
+            Change::Keep if is_stamped => self.update(item, item, &watched.looks()),
             Change::Keep => Verdict::Keep,
             Change::Skip(reason) => Verdict::Skip(reason),
             Change::Put(puts) => Verdict::Put(puts),
             Change::Delete => bounded(Edit::delete(self.keys, item)),
-            Change::Update(wanted) => self.update(item, wanted.as_wire()),
+            Change::Update(wanted) => self.update(item, wanted.wire(), &watched.looks()),
         }
     }
 
@@ -66,7 +67,7 @@ impl Rule<'_> {
         matches!(item.get(STAMP), Some(AttributeValue::S(id)) if id == self.migration)
     }
 
-    fn update(&self, item: &WireItem, wanted: &WireItem) -> Verdict {
+    fn update(&self, item: &WireItem, wanted: &WireItem, looks: &Looks) -> Verdict {
         let is_key_same = self.keys.iter().all(|name| same(item.get(name), wanted.get(name)));
         if !is_key_same {
             return Verdict::Fails(
@@ -92,7 +93,11 @@ impl Rule<'_> {
         {
             return Verdict::Refuses(why);
         }
-        bounded(edit)
+        // Another item may have been put in the place of this one: what the change follows from has to be as it was read.
+        bounded(match looks {
+            Looks::At(names) => edit.following_from(item, names),
+            Looks::AtAll => edit.following_from(item, item.keys()),
+        })
     }
 
     /// An interrupted run can meet its own result, so transforming that must change nothing.
@@ -100,7 +105,7 @@ impl Rule<'_> {
         let differs = match self.call(Item::from(result.clone())) {
             Ok(Change::Keep | Change::Skip(_)) => return Ok(()),
             Ok(Change::Update(again)) => {
-                let Some(edit) = Edit::update(self.keys, result, again.as_wire()) else {
+                let Some(edit) = Edit::update(self.keys, result, again.wire()) else {
                     return Ok(());
                 };
                 let names: Vec<_> = edit.attributes.keys().cloned().collect();
@@ -127,7 +132,7 @@ impl Rule<'_> {
 }
 
 fn bounded(edit: Edit) -> Verdict {
-    let compared = edit.attributes.len();
+    let compared = edit.width();
     if compared > ATTRIBUTES_MAX {
         return Verdict::Fails(format!(
             "{compared} attributes take part in one change, more than the {ATTRIBUTES_MAX} that one request compares"
@@ -227,6 +232,47 @@ mod tests {
         assert_eq!(after(up(&stamped(1, "0001_a")), &stamped(1, "0001_a")), done);
         // What stays as it is needs no mark.
         assert_eq!(verdict(Some(Guard::Stamp), Direction::Up, |n| n, &item(1)), Verdict::Keep);
+    }
+
+    #[test]
+    fn what_the_change_follows_from_has_to_be_as_it_was_read() {
+        let transform: Transform = Arc::new(|mut item: Item| {
+            let label = if item.has("gone") { "?" } else { item.number("n")? }.to_owned();
+            item.set_text("label", label);
+            Ok(Change::Update(item))
+        });
+        let keys = ["pk".to_owned()];
+        let rule = Rule {
+            migration: "0001_a",
+            direction: Direction::Up,
+            guard: None,
+            transform: &transform,
+            keys: &keys,
+        };
+        let mut before = item(5);
+        before.insert("untouched".to_owned(), AttributeValue::Null(true));
+        let Verdict::Edit(edit) = rule.apply(&before) else { panic!() };
+        assert_eq!(edit.compared, WireItem::from([("n".to_owned(), before["n"].clone())]));
+        assert_eq!(edit.absent, ["gone".to_owned()].into());
+        assert_eq!(edit.attributes.keys().collect::<Vec<_>>(), ["label"]);
+        let statement = edit.statement("t").unwrap().text;
+        assert!(
+            statement.ends_with("AND \"label\" IS MISSING AND \"n\"=? AND \"gone\" IS MISSING"),
+            "{statement}"
+        );
+        let write = edit.write();
+        let names = &write.names;
+        let condition = names
+            .iter()
+            .fold(write.condition.unwrap(), |text, (key, name)| text.replace(key, name));
+        for part in [
+            "attribute_not_exists(label)",
+            "n = :old1",
+            "attribute_not_exists(gone)",
+            "attribute_exists(pk)",
+        ] {
+            assert!(condition.contains(part), "{condition}");
+        }
     }
 
     #[test]

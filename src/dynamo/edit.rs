@@ -1,7 +1,7 @@
 //! A conditional change of one item, and the three ways of telling DynamoDB: a PartiQL statement, an expression, an action of
 //! a transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -24,6 +24,10 @@ pub(crate) struct Edit {
     pub(crate) kind: Kind,
     /// The attributes that change; of a deletion all, and of an item that is made all that it has.
     pub(crate) attributes: BTreeMap<String, Difference>,
+    /// Attributes that stay, and from whose values the change follows.
+    pub(crate) compared: WireItem,
+    /// Attributes that are not there, and from whose absence the change follows.
+    pub(crate) absent: BTreeSet<String>,
 }
 
 /// What is done with the item.
@@ -63,7 +67,43 @@ impl Edit {
             })
             .collect();
         let key = key_of(keys, before);
-        (!attributes.is_empty()).then_some(Self { key, kind: Kind::Update, attributes })
+        let is_change = !attributes.is_empty();
+        is_change.then(|| Self { attributes, ..Self::new(key, Kind::Update) })
+    }
+
+    /// The same change on the condition that these attributes, too, are still as they were read.
+    pub(crate) fn following_from<'a>(
+        mut self,
+        before: &WireItem,
+        names: impl IntoIterator<Item = &'a String>,
+    ) -> Self {
+        for name in names {
+            if self.attributes.contains_key(name) || self.key.contains_key(name) {
+                continue;
+            }
+            match before.get(name) {
+                Some(value) => drop(self.compared.insert(name.clone(), value.clone())),
+                None => drop(self.absent.insert(name.clone())),
+            }
+        }
+        self
+    }
+
+    fn new(key: WireItem, kind: Kind) -> Self {
+        let (attributes, compared, absent) = (BTreeMap::new(), WireItem::new(), BTreeSet::new());
+        Self { key, kind, attributes, compared, absent }
+    }
+
+    /// What the condition is about, and the value that each had.
+    fn conditions(&self) -> impl Iterator<Item = (&String, Option<&AttributeValue>)> {
+        let changed = self.attributes.iter().map(|(name, d)| (name, d.before.as_ref()));
+        let compared = self.compared.iter().map(|(name, value)| (name, Some(value)));
+        changed.chain(compared).chain(self.absent.iter().map(|name| (name, None)))
+    }
+
+    /// How many attributes take part.
+    pub(crate) fn width(&self) -> usize {
+        self.attributes.len() + self.compared.len() + self.absent.len()
     }
 
     /// The deletion of an item that is still exactly as it was read.
@@ -72,7 +112,8 @@ impl Edit {
         let attributes = others.map(|(name, value)| {
             (name.clone(), Difference { before: Some(value.clone()), after: None })
         });
-        Self { key: key_of(keys, before), kind: Kind::Delete, attributes: attributes.collect() }
+        let attributes = attributes.collect();
+        Self { attributes, ..Self::new(key_of(keys, before), Kind::Delete) }
     }
 
     /// An item that is to be where there is none.
@@ -81,7 +122,8 @@ impl Edit {
         let attributes = others.map(|(name, value)| {
             (name.clone(), Difference { before: None, after: Some(value.clone()) })
         });
-        Self { key: key_of(keys, item), kind: Kind::Make, attributes: attributes.collect() }
+        let attributes = attributes.collect();
+        Self { attributes, ..Self::new(key_of(keys, item), Kind::Make) }
     }
 
     /// Whether an item is as this change was to leave it, as after a write whose answer was lost.
@@ -105,17 +147,18 @@ impl Edit {
         let value = |value: &Option<AttributeValue>| value.as_ref().map_or(0, size_of_value);
         let difference =
             |(name, d): (&String, &Difference)| name.len() + value(&d.before) + value(&d.after);
-        super::values::size(&self.key) + self.attributes.iter().map(difference).sum::<usize>()
+        let changed: usize = self.attributes.iter().map(difference).sum();
+        super::values::size(&self.key) + super::values::size(&self.compared) + changed
     }
 
     /// The change as a statement, where PartiQL can say it: names are quoted, every value is a parameter, and nested
     /// attributes are whole. A comparison with null, a name with a quote and a very wide change are left to the others.
     pub(crate) fn statement(&self, table: &str) -> Option<Statement> {
-        let is_sayable = |(name, difference): (&String, &Difference)| {
-            !name.contains('"') && !matches!(difference.before, Some(AttributeValue::Null(_)))
+        let is_sayable = |(name, before): (&String, Option<&AttributeValue>)| {
+            !name.contains('"') && !matches!(before, Some(AttributeValue::Null(_)))
         };
-        let fits = self.attributes.len() <= STATEMENT_ATTRIBUTES_MAX;
-        if self.kind == Kind::Make || !fits || !self.attributes.iter().all(is_sayable) {
+        let fits = self.width() <= STATEMENT_ATTRIBUTES_MAX;
+        if self.kind == Kind::Make || !fits || !self.conditions().all(is_sayable) {
             return None;
         }
         let (mut clauses, mut conditions) = (Vec::new(), Vec::new());
@@ -133,7 +176,9 @@ impl Edit {
                 }
                 None => clauses.push(format!(" REMOVE \"{name}\"")),
             }
-            match &difference.before {
+        }
+        for (name, before) in self.conditions() {
+            match before {
                 Some(value) => {
                     conditions.push(format!("\"{name}\"=?"));
                     compared.push(value.clone());
@@ -152,8 +197,7 @@ impl Edit {
     pub(crate) fn write(&self) -> ItemWrite {
         let mut write = ItemWrite { key: self.key.clone(), ..ItemWrite::default() };
         let (mut sets, mut removes, mut conditions) = (Vec::new(), Vec::new(), Vec::new());
-        for (position, (name, difference)) in self.attributes.iter().enumerate() {
-            write.names.insert(format!("#a{position}"), name.clone());
+        for (position, difference) in self.attributes.values().enumerate() {
             match &difference.after {
                 _ if self.kind == Kind::Delete => {}
                 Some(value) => {
@@ -162,7 +206,11 @@ impl Edit {
                 }
                 None => removes.push(format!("#a{position}")),
             }
-            match &difference.before {
+        }
+        // Those that change come first, under the same numbers.
+        for (position, (name, before)) in self.conditions().enumerate() {
+            write.names.insert(format!("#a{position}"), name.clone());
+            match before {
                 None => conditions.push(format!("attribute_not_exists(#a{position})")),
                 Some(value) => {
                     write.values.insert(format!(":old{position}"), value.clone());

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use tracing::Instrument;
 
 use super::Run;
-use crate::backfill::{Counts, Direction, checkpoint_prefix};
+use crate::backfill::{Counts, Direction, again, checkpoint_prefix};
 use crate::deadline::Deadline;
 use crate::interrupt::{Interrupt, panic_message};
 use crate::ledger::rows::MigrationRow;
@@ -28,7 +28,9 @@ pub(super) async fn run_all(
 ) -> Result<Vec<String>, Interrupt> {
     let mut notices = Vec::new();
     for step in steps {
-        let (MigrationStep::Baseline { id } | MigrationStep::Apply { id, .. }) = step;
+        let (MigrationStep::Baseline { id }
+        | MigrationStep::Apply { id, .. }
+        | MigrationStep::RetryFailed { id }) = step;
         let Some(migration) = run.migrator.get(id) else {
             return Err(Interrupt::Failed(format!(
                 "migration {id} is not in this build; this is a bug"
@@ -43,6 +45,10 @@ pub(super) async fn run_all(
                 let spec = migration.spec();
                 let detail = Detail { spec: Some(&spec), ..Detail::default() };
                 run.lease.record(&row, Event::Baseline, detail).await?;
+            }
+            MigrationStep::RetryFailed { .. } => {
+                notices
+                    .extend(retry_failed(run, migration, &row, deadline).instrument(span).await?);
             }
             MigrationStep::Apply { out_of_order, .. } => {
                 if deadline.passed() {
@@ -81,12 +87,7 @@ async fn apply(
             let event = if failed == 0 { Event::Succeed } else { Event::SucceedWithErrors };
             run.lease.record(&row, event, Detail { counts, ..Detail::default() }).await?;
             forget(run, id).await;
-            Ok((failed > 0).then(|| {
-                format!(
-                    "migration {id} is applied but for {failed} items, whose keys and errors are in the ledger \
-                     under failed#{id}#"
-                )
-            }))
+            Ok((failed > 0).then(|| still_failing(id, failed)))
         }
         Err(Interrupt::LeaseLost(why)) => Err(Interrupt::LeaseLost(why)),
         Err(Interrupt::OutOfTime(progress)) => {
@@ -100,6 +101,36 @@ async fn apply(
             Err(Interrupt::Failed(format!("migration {id} failed: {error}")))
         }
     }
+}
+
+/// Tries the items of an applied migration again that it could not handle.
+async fn retry_failed(
+    run: &Run,
+    migration: &Migration,
+    row: &MigrationRow,
+    deadline: Deadline,
+) -> Result<Option<String>, Interrupt> {
+    let Work::Backfills(backfills) = &migration.work else { return Ok(None) };
+    let spec = migration.spec();
+    let cx = context(run, &spec, Direction::Up, deadline);
+    let mut left = 0;
+    for (position, backfill) in backfills.iter().enumerate() {
+        let job = cx.job(&backfill_name(position), backfill.clone(), Direction::Up);
+        left += again::run(&job).await?.1;
+    }
+    if left > 0 {
+        return Ok(Some(still_failing(&spec.id, left)));
+    }
+    let detail = Detail { spec: Some(&spec), ..Detail::default() };
+    run.lease.record(row, Event::Mend, detail).await?;
+    Ok(None)
+}
+
+fn still_failing(id: &str, items: u64) -> String {
+    format!(
+        "migration {id} is applied but for {items} items, whose keys and errors are in the ledger under failed#{id}#; \
+         each deploy tries them again. Mend the items, or the transform and raise its revision"
+    )
 }
 
 /// Forgets where a finished migration had come. Failing to must not undo it.

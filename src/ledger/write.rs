@@ -99,12 +99,12 @@ impl Lease {
             Interrupt::Failed(format!("migration {}: {error}; this is a bug", row.id))
         })?;
         let now = clock::now();
-        let mut next = MigrationRow {
-            state,
-            run: self.run().to_owned(),
-            build: crate::BUILD.to_owned(),
-            ..row.clone()
-        };
+        let mut next = MigrationRow { state, ..row.clone() };
+        // The run that mends another's work does not make it its own, to be taken back with it.
+        if event != Event::Mend {
+            next.run = self.run().to_owned();
+            crate::BUILD.clone_into(&mut next.build);
+        }
         let begins = matches!(event, Event::Start | Event::Undo);
         if begins {
             next.attempts += 1;

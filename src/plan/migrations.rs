@@ -32,6 +32,11 @@ pub enum MigrationStep {
         /// Whether a newer one is done already.
         out_of_order: bool,
     },
+    /// Tries the items again that it could not handle.
+    RetryFailed {
+        /// Its id.
+        id: String,
+    },
 }
 
 impl fmt::Display for MigrationStep {
@@ -40,6 +45,7 @@ impl fmt::Display for MigrationStep {
             Self::Baseline { id } => {
                 write!(f, "= migration {id}: baseline, taken as done without running")
             }
+            Self::RetryFailed { id } => write!(f, "> migration {id}: try its failed items again"),
             Self::Apply { id, reversible, resumes, out_of_order } => {
                 let word = if *resumes { "resume" } else { "run" };
                 let order = if *out_of_order { ", out of order" } else { "" };
@@ -115,7 +121,9 @@ fn compare_with_history(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec
             }
             continue;
         };
-        if row.state.is_done() && row.fingerprint != spec.fingerprint && input.mode.deploys() {
+        let may_be_mended = row.state == State::AppliedWithErrors;
+        let is_fixed = row.state.is_done() && !may_be_mended && input.mode.deploys();
+        if is_fixed && row.fingerprint != spec.fingerprint {
             objections.push(format!(
                 "migration {} has changed since it was {}: {} on {} by build {}, now {}; \
                  undo the change, and put what is new into a migration of its own",
@@ -228,6 +236,9 @@ fn pending(
 ) {
     let row = row(input, &spec.id);
     let state = row.map_or(State::Pending, |row| row.state);
+    if state == State::AppliedWithErrors {
+        plan.migrations.push(MigrationStep::RetryFailed { id: spec.id.clone() });
+    }
     if state.is_done() {
         return;
     }

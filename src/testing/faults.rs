@@ -26,6 +26,7 @@ pub struct Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
     Throttled,
+    Denied,
     InternalError,
     LostAnswer,
     NotSent,
@@ -58,6 +59,12 @@ impl Fault {
     #[must_use]
     pub fn throttled() -> Self {
         Self::new(Failure::Throttled)
+    }
+
+    /// The call is refused: `AccessDeniedException`, as to a role that lacks the right.
+    #[must_use]
+    pub fn denied() -> Self {
+        Self::new(Failure::Denied)
     }
 
     /// The call fails with HTTP 500 and was not carried out.
@@ -190,6 +197,7 @@ impl Faults {
                 _ if !hits => {}
                 Failure::Latency(time) => strike.latency += time,
                 Failure::Throttled
+                | Failure::Denied
                 | Failure::InternalError
                 | Failure::LostAnswer
                 | Failure::NotSent

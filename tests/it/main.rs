@@ -7,6 +7,7 @@ mod engine;
 mod support;
 mod trap;
 
+mod backfills;
 mod convergence;
 mod deploys;
 mod faults;
