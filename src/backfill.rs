@@ -44,10 +44,10 @@ use crate::interrupt::Interrupt;
 use crate::ledger::Lease;
 use crate::migration::{Backfill, Guard, Spec, Transform};
 
-/// Segments that are read at the same time.
-const READERS: usize = 8;
+/// Segments that are read at the same time: each has two pages of a megabyte in memory.
+const READERS: usize = 4;
 /// Fewest segments of a scan, and most: more than readers, so that a full one does not hold the others back.
-const SEGMENTS: (u64, u64) = (32, 4096);
+const SEGMENTS: (u64, u64) = (16, 4096);
 /// Bytes of a segment, where that makes more of them than the fewest.
 const SEGMENT_BYTES: u64 = 64 << 20;
 /// How often the hook of an author is asked whether to pause.

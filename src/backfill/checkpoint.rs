@@ -220,3 +220,72 @@ fn prefix(job: &Job) -> String {
         job.backfill.table
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use aws_sdk_dynamodb::types::AttributeValue;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    fn positions(count: u32) -> Positions {
+        let segment = || Segment {
+            row: CheckpointRow { segments: count, ..CheckpointRow::default() },
+            is_moved: false,
+            pages: VecDeque::new(),
+            first: 0,
+            throttled: 0,
+        };
+        let segments = (0..count).map(|_| segment()).collect();
+        Positions { prefix: "0001_a#".to_owned(), count, segments: Mutex::new(segments) }
+    }
+
+    fn key(n: u32) -> WireItem {
+        WireItem::from([("pk".to_owned(), AttributeValue::N(n.to_string()))])
+    }
+
+    #[test]
+    fn a_position_moves_past_a_page_when_that_and_all_before_it_are_acknowledged() {
+        let (positions, permits) = (positions(1), Arc::new(Semaphore::new(3)));
+        let open = |last_key| {
+            let permit = Arc::clone(&permits).try_acquire_owned().unwrap();
+            let page = positions.open(0, last_key, 10, permit);
+            positions.expect(page);
+            page
+        };
+        let pages = [open(Some(key(1))), open(Some(key(2))), open(None)];
+        let at = || (positions.start_of(0), positions.recorded(), permits.available_permits());
+        // All of the later pages is written, of the first one half.
+        for page in [pages[2], pages[1], pages[2], pages[1], pages[0]] {
+            assert_eq!(at(), (None, (0, 0), 0));
+            positions.done(page, true);
+        }
+        assert_eq!(positions.open_segments(), [0]);
+        positions.done(pages[0], false);
+        assert_eq!(at(), (None, (30, 5), 3));
+        assert_eq!(positions.open_segments(), VecDeque::<u32>::new());
+
+        let next = open(Some(key(4)));
+        positions.done(next, false);
+        assert_eq!(positions.recorded(), (30, 5));
+        positions.done(next, false);
+        assert_eq!(positions.start_of(0), Some(key(4)));
+    }
+
+    #[test]
+    fn a_segment_that_is_throttled_more_than_all_others_is_hot() {
+        let positions = positions(8);
+        for segment in 0..8 {
+            for _ in 0..20 {
+                positions.throttled(segment);
+            }
+        }
+        assert_eq!(positions.hottest(), None);
+        for _ in 0..200 {
+            positions.throttled(5);
+        }
+        assert_eq!(positions.hottest(), Some((5, 220)));
+    }
+}

@@ -15,17 +15,15 @@ use super::stop::Stopped;
 use super::targets::Target;
 use super::transform::Verdict;
 use super::{Pass, retry};
-use crate::dynamo::{Edit, Page, WireItem, key_of, size};
+use crate::dynamo::{Edit, Page, WireItem, key_of};
 use crate::item::Put;
 
-/// Bytes that a page is to have, about; DynamoDB's own are up to a megabyte and too many of them.
-const PAGE_BYTES: usize = 256 * 1024;
-/// Items of a page whose size is not known yet, and of any.
-const PAGE_ITEMS: usize = 500;
-/// Pages of a segment that are read and not all written: one that is being written, one that is transformed, the next.
-const OPEN_PAGES: usize = 3;
-/// Strongly consistent read units of a page of that size.
-const PAGE_UNITS: f64 = 256.0 / 4.0;
+/// Most items of a page: a megabyte of small items is many times as much in memory.
+const PAGE_ITEMS: usize = 4096;
+/// Pages of a segment that are read and not all written: one that is transformed, and the next.
+const OPEN_PAGES: usize = 2;
+/// Strongly consistent read units of a full page, a megabyte.
+const PAGE_UNITS: f64 = 256.0;
 
 /// The segments that nobody has taken.
 #[derive(Debug)]
@@ -54,17 +52,13 @@ pub(super) async fn read(pass: Arc<Pass>, segments: Arc<Segments>, queue: Sender
 /// Reads the next page while the items of one are transformed and written.
 async fn read_segment(pass: &Pass, segment: u32, queue: &Sender) -> Result<(), Stopped> {
     let open_pages = Arc::new(Semaphore::new(OPEN_PAGES));
-    let mut limit = PAGE_ITEMS;
     let start = pass.positions.start_of(segment);
-    let mut next = Some(fetch(pass, segment, start, limit, &open_pages).await?);
+    let mut next = Some(fetch(pass, segment, start, &open_pages).await?);
     while let Some((page, permit)) = next.take() {
-        limit = limit_for(&page.items);
         let id = pass.positions.open(segment, page.next.clone(), page.items.len(), permit);
         let following = async {
             match page.next {
-                Some(start) => {
-                    fetch(pass, segment, Some(start), limit, &open_pages).await.map(Some)
-                }
+                Some(start) => fetch(pass, segment, Some(start), &open_pages).await.map(Some),
                 None => Ok(None),
             }
         };
@@ -76,18 +70,10 @@ async fn read_segment(pass: &Pass, segment: u32, queue: &Sender) -> Result<(), S
     Ok(())
 }
 
-/// As many items as make a page of the size that is wanted, going by these.
-fn limit_for(items: &[WireItem]) -> usize {
-    let bytes: usize = items.iter().map(size).sum();
-    let each = bytes.checked_div(items.len()).unwrap_or_default().max(1);
-    (PAGE_BYTES / each).clamp(1, PAGE_ITEMS)
-}
-
 async fn fetch(
     pass: &Pass,
     segment: u32,
     start: Option<WireItem>,
-    limit: usize,
     open_pages: &Arc<Semaphore>,
 ) -> Result<(Page, OwnedSemaphorePermit), Stopped> {
     let permit = pass.stop.unless_raised(Arc::clone(open_pages).acquire_owned()).await?;
@@ -96,8 +82,12 @@ async fn fetch(
     for tries in 0_u32.. {
         pass.may_read().await?;
         pass.stop.unless_raised(pass.paces.read.take(PAGE_UNITS)).await?;
-        let request =
-            job.dynamo.scan_page(table, (segment, pass.positions.count()), start.clone(), limit);
+        let request = job.dynamo.scan_page(
+            table,
+            (segment, pass.positions.count()),
+            start.clone(),
+            PAGE_ITEMS,
+        );
         match pass.stop.unless_raised(request).await? {
             Ok(page) => {
                 pass.paces.read.settle(PAGE_UNITS, page.units).await;

@@ -12,10 +12,10 @@ use crate::item::Item;
 use crate::migration::{Predicate, Sample};
 
 /// Parts of the table that are looked at, and how many at the same time.
-const PARTS: u32 = 64;
-const TOGETHER: usize = 8;
+const PARTS: u32 = 16;
+const TOGETHER: usize = 4;
 /// Items of a page.
-const PAGE: usize = 500;
+const PAGE: usize = 4096;
 
 pub(super) async fn verify(job: &Job, source: &Target) -> Result<(), Interrupt> {
     let Some((sample, predicate)) = &job.backfill.verify else { return Ok(()) };

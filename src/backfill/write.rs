@@ -19,8 +19,9 @@ use crate::migration::Guard;
 
 /// How often an item that somebody else changes is transformed anew.
 const CONTENDED_MAX: u32 = 5;
-/// Changes of one transaction, each with its row of the journal: the more, the more others one conflict holds up.
-const TRANSACTION_MAX: usize = 10;
+/// Changes of one transaction, each with its row of the journal. Twice as many fit, are no faster, and are held up by more
+/// conflicts.
+const TRANSACTION_MAX: usize = 25;
 /// Requests of one writer at the same time, where each change takes one.
 const REQUESTS_MAX: usize = 4;
 /// What is read is still written when the time of a run is over, for so long.
