@@ -125,6 +125,8 @@ pub(crate) async fn run(job: Job) -> Result<Counts, Interrupt> {
     report(&pass, &counts, reason.as_ref(), part);
     match reason {
         None => {
+            // A migration of several backfills, or one that is verified, does not begin at the beginning again.
+            pass.positions.save(&pass.job).await?;
             if pass.job.direction == Direction::Up {
                 verify::verify(&pass.job, &pass.source).await?;
             }

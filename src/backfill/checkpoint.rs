@@ -184,26 +184,19 @@ impl Positions {
     /// Saves every position that has moved since it was last saved.
     pub(super) async fn save(&self, job: &Job) -> Result<(), Interrupt> {
         let moved: Vec<_> = {
-            let mut segments = self.lock();
-            let moved = (0_u32..).zip(segments.iter_mut()).filter(|(_, s)| s.is_moved);
-            moved
-                .map(|(number, segment)| {
-                    segment.is_moved = false;
-                    (number, segment.row.clone())
-                })
-                .collect()
+            let segments = self.lock();
+            let moved = (0_u32..).zip(segments.iter()).filter(|(_, segment)| segment.is_moved);
+            moved.map(|(number, segment)| (number, segment.row.clone())).collect()
         };
-        let numbers: Vec<_> = moved.iter().map(|(number, _)| *number).collect();
-        let rows =
-            moved.into_iter().map(|(number, row)| (format!("{}{number:06}", self.prefix), row));
-        let saved = job.lease.save_checkpoints(rows.collect()).await;
-        if saved.is_err() {
-            let mut segments = self.lock();
-            for number in numbers {
-                segments[number as usize].is_moved = true;
-            }
+        let rows = moved.iter();
+        let rows = rows.map(|(number, row)| (format!("{}{number:06}", self.prefix), row.clone()));
+        job.lease.save_checkpoints(rows.collect()).await?;
+        let mut segments = self.lock();
+        for (number, saved) in moved {
+            let segment = &mut segments[number as usize];
+            segment.is_moved = segment.row != saved;
         }
-        saved
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Segment>> {
