@@ -28,7 +28,7 @@ NODE_TOOLS := infra/node_modules/.package-lock.json
 DYNAMODB_LOCAL := $(TOOLS)/dynamodb-local/installed
 
 # Tests in which the engine makes no difference: loops over faults, and what runs on the strict plane or on none.
-ENGINELESS := faults:: whatever_stops strict:: sequencing:: features:: convergence:: \
+ENGINELESS := faults:: whatever_stops strict:: sequencing:: features:: convergence:: backfills:: \
 	planner:: normalisation:: preflight::
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)

@@ -14,6 +14,7 @@ mod queue;
 mod rate;
 mod retry;
 mod scan;
+mod send;
 mod stop;
 mod targets;
 mod transform;

@@ -25,7 +25,7 @@ use futures::future::BoxFuture;
 
 pub(crate) use self::batch::{BATCH_MAX, Fate, Fates};
 pub use self::describe::{Description, IndexPhase, Status};
-pub(crate) use self::edit::{ATTRIBUTES_MAX, Edit, Kind, key_of};
+pub(crate) use self::edit::{ATTRIBUTES_MAX, Edit, Kind, Statement, key_of};
 pub(crate) use self::errors::chain;
 pub use self::errors::{Class, Error, Service, classify};
 pub use self::items::{ItemWrite, Page, Transacted, WireItem, Written};

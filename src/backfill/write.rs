@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::future::join_all;
 use tokio::time::Instant;
 
 use super::progress::add;
 use super::queue::{Queued, Receiver};
 use super::scan::puts_of;
+use super::send::send;
 use super::stop::Stopped;
 use super::transform::Verdict;
-use super::{LOOK_EVERY, Pass, journal, retry};
-use crate::dynamo::{BATCH_MAX, Class, Error, Fate, WireItem, Written};
+use super::{LOOK_EVERY, Pass, retry};
+use crate::dynamo::{BATCH_MAX, Class, Error, Fate, WireItem};
 use crate::interrupt::Interrupt;
 use crate::migration::Guard;
 
@@ -79,104 +79,6 @@ fn may_write(pass: &Pass) -> Result<(), Stopped> {
     }
     let is_over = pass.stop.drops_writes() || pass.job.deadline.passed_by(DRAIN);
     if is_over { Err(Stopped) } else { Ok(()) }
-}
-
-/// Sends changes in as few requests as can say them; returns the fate of each, and what they took.
-async fn send(pass: &Pass, batch: &[Queued]) -> (Vec<Fate>, Option<f64>) {
-    if pass.job.backfill.guard == Some(Guard::Journal) {
-        return send_with_journal(pass, batch).await;
-    }
-    let table = &pass.source.name;
-    let may_batch = batch.len() > 1 && !pass.singly.load(Ordering::Relaxed);
-    let statements: Vec<_> = batch
-        .iter()
-        .map(|queued| may_batch.then(|| queued.edit.statement(table)).flatten())
-        .collect();
-    let together: Vec<_> = statements.iter().flatten().cloned().collect();
-    let batched = async {
-        if together.is_empty() {
-            return Ok(None);
-        }
-        pass.job.dynamo.write_batch(table, together).await.map(Some)
-    };
-    let alone = batch.iter().zip(&statements).filter(|(_, statement)| statement.is_none());
-    let alone = join_all(alone.map(|(queued, _)| send_one(pass, queued)));
-    let (batched, alone) = tokio::join!(batched, alone);
-    let mut units = None;
-    let (mut batched, refusal) = match batched {
-        Ok(fates) => {
-            let fates = fates.unwrap_or_else(|| crate::dynamo::Fates { each: vec![], units: None });
-            add_units(&mut units, fates.units);
-            (fates.each.into_iter(), None)
-        }
-        Err(error) => (Vec::new().into_iter(), Some(error)),
-    };
-    let mut alone = alone.into_iter();
-    let fates = statements.into_iter().map(|statement| {
-        if statement.is_none() {
-            let (fate, consumed) = alone.next().unwrap_or((Fate::Untried, None));
-            add_units(&mut units, consumed);
-            return fate;
-        }
-        let refused = || refusal.clone().map_or(Fate::Untried, Fate::Refused);
-        match batched.next().unwrap_or_else(refused) {
-            // A role that may update items may not be allowed to say so in PartiQL, nor may an engine know it.
-            Fate::Refused(error) if !retry::is_worthwhile(&error) => {
-                if !pass.singly.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(%error, "writing items one by one from here");
-                }
-                Fate::Untried
-            }
-            fate => fate,
-        }
-    });
-    (fates.collect(), units)
-}
-
-async fn send_one(pass: &Pass, queued: &Queued) -> (Fate, Option<f64>) {
-    match pass.job.dynamo.write_one(&queued.target.name, &queued.edit).await {
-        Ok((Written::Done, units)) => (Fate::Done, units),
-        Ok((Written::Conflict(current), units)) => (Fate::Conflict(current), units),
-        Err(error) => (Fate::Refused(error), None),
-    }
-}
-
-/// Each change together with its row of the journal, several pairs in a transaction.
-async fn send_with_journal(pass: &Pass, batch: &[Queued]) -> (Vec<Fate>, Option<f64>) {
-    let pair = |queued: &Queued| journal::actions(&pass.job, &queued.target.name, &queued.edit);
-    let together = if pass.singly.load(Ordering::Relaxed) { 1 } else { batch.len() };
-    let (mut fates, mut units) = (Vec::new(), None);
-    for part in batch.chunks(together) {
-        let actions = part.iter().flat_map(pair).collect();
-        match pass.job.dynamo.transact_each(&pass.source.name, actions).await {
-            Ok(each) => {
-                add_units(&mut units, each.units);
-                let mut each = each.each.into_iter();
-                while let (Some(kept), Some(changed)) = (each.next(), each.next()) {
-                    fates.push(match kept {
-                        // An earlier try has changed it, or an earlier run.
-                        Fate::Conflict(_) => Fate::Done,
-                        Fate::Refused(error) => Fate::Refused(error),
-                        Fate::Done | Fate::Untried => changed,
-                    });
-                }
-            }
-            // As two puts of one item in one transaction; each by itself shows which is wrong.
-            Err(error) if part.len() > 1 && !retry::is_worthwhile(&error) => {
-                tracing::warn!(%error, "writing items one by one from here");
-                pass.singly.store(true, Ordering::Relaxed);
-                fates.extend(part.iter().map(|_| Fate::Untried));
-            }
-            Err(error) => fates.extend(part.iter().map(|_| Fate::Refused(error.clone()))),
-        }
-    }
-    (fates, units)
-}
-
-fn add_units(sum: &mut Option<f64>, more: Option<f64>) {
-    if let Some(more) = more {
-        *sum = Some(sum.unwrap_or_default() + more);
-    }
 }
 
 /// Acknowledges a change, or holds it back to be sent again, or counts its item as failed.

@@ -486,6 +486,58 @@ async fn writers_are_never_idle_while_there_is_something_to_write() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_too_much_for_one_request_goes_in_parts() {
+    let mut world = World::with(60).await;
+    // Each item takes 300 KB, and a transaction four megabytes.
+    let big = "x".repeat(300_000);
+    let inflate = move |mut order: Item| {
+        order.set_text("big", big.clone());
+        increment(order)
+    };
+    world.succeeds(Migration::backfill("0001_a", "orders", inflate).guard(Guard::Journal)).await;
+    assert_eq!(world.ns().await, [("2".to_owned(), 60)].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_lost_the_lease_writes_nothing_more() {
+    let mut world = World::with(2000).await;
+    let plane = world.plane.clone();
+    let taken_over = Arc::new(std::sync::Mutex::new(None));
+    let taking_over = Arc::clone(&taken_over);
+    // Somebody takes the lease after ten seconds of a run that would last forty.
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let client = plane.client();
+        let scan = client.scan().table_name("tablewright-ledger").send().await.unwrap();
+        let lease = scan.items().iter().find(|row| row["entry"] == text("lease")).unwrap();
+        let update = client.update_item().table_name("tablewright-ledger");
+        update
+            .key("scope", lease["scope"].clone())
+            .key("entry", text("lease"))
+            .update_expression("SET fence = fence + :one")
+            .expression_attribute_values(":one", number(1))
+            .send()
+            .await
+            .unwrap();
+        *taking_over.lock().unwrap() = Some(plane.calls().len());
+    });
+    let slow = Backfill::new("orders", label).at_most(Cap::Units(50)).segments(8);
+    world.fails(Migration::backfills("0001_a", [slow]), &["stopped: "]).await;
+    let taken_over = taken_over.lock().unwrap().unwrap();
+    let calls = world.plane.calls();
+    let after = calls[taken_over..].iter().filter(|call| call.operation == "BatchExecuteStatement");
+    // It learns of it with its next record of where it is, two seconds later at most.
+    let times: Vec<_> = after.map(|call| call.at).collect();
+    let taken_at = calls[taken_over - 1].at;
+    assert!(
+        times.iter().all(|at| *at <= taken_at + Duration::from_secs(3)),
+        "{taken_at:?} {times:?}"
+    );
+    let labelled = world.items("orders").await.values().filter(|o| o.contains_key("label")).count();
+    assert!(0 < labelled && labelled < 1000, "{labelled}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_on_demand_table_is_approached_from_below() {
     let mut world = World::of(properties(&[table("orders")]), 3000).await;
     world.plane.fault(Fault::throttled().operation("BatchExecuteStatement").every(3));
