@@ -1,7 +1,8 @@
 //! What a failing request takes back, and what CloudFormation's rollback finds.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
-use tablewright::{Change, Item, Migration, MigrationError};
+use tablewright::{Change, Guard, Item, Migration, MigrationError, Put};
 
 use crate::support::{Stack, item, properties, table, text, with_index};
 
@@ -180,4 +181,52 @@ async fn a_rollback_after_success_keeps_indexes_tables_and_data() {
     let next = properties(&[with_index(table("orders"), "by_b", "b")]);
     stack.update(&function, &next, &new).await.expect_success();
     assert_eq!(stack.indexes("orders").await, ["by_b"]);
+}
+
+#[tokio::test]
+async fn a_journal_takes_back_items_of_all_sorts_on_every_engine() {
+    let stack = Stack::start().await;
+    let declared = properties(&[table("orders"), table("labels")]);
+    stack.create(&stack.function(vec![]), &declared).await.expect_success();
+    for n in 0..60 {
+        let number = AttributeValue::N("1.50".to_owned());
+        let set = AttributeValue::Ns(vec!["3".to_owned(), "1".to_owned()]);
+        let order =
+            [("pk", text(&format!("{n:02}"))), ("n", number), ("set", set), ("old", text("x"))];
+        stack.put("orders", item(order)).await;
+    }
+    let before = stack.items("orders").await;
+    let all_sorts = Migration::backfill("0001_a", "orders", |mut order: Item| {
+        let pk = order.text("pk")?.to_owned();
+        Ok(match pk.as_str() {
+            "07" => Change::Delete,
+            "08" => Change::Put(vec![Put { table: "labels".to_owned(), item: order }]),
+            _ => {
+                order.set_number("n", 7);
+                order.remove("old");
+                order.set("set", AttributeValue::Ns(vec!["5".to_owned()]));
+                Change::Update(order)
+            }
+        })
+    });
+    let engine = stack.engine.clone();
+    let then_fails = Migration::new("0002_b", move |_| {
+        let engine = engine.clone();
+        async move {
+            let order = item([("pk", text("09")), ("n", text("somebody else's"))]);
+            engine.client().put_item().table_name("orders").set_item(Some(order)).send().await?;
+            Err(MigrationError::new("no more"))
+        }
+    });
+    let function = stack
+        .function(vec![all_sorts.guard(Guard::Journal), then_fails.down(|_| async { Ok(()) })]);
+    stack.update(&function, &declared, &declared).await.expect_failure(&[
+        "migration 0001_a but for 1 items that were changed since and stay as they are (orders pk=09)",
+    ]);
+    let after = stack.items("orders").await;
+    assert_eq!(after.len(), 60);
+    for (order, was) in after.iter().zip(&before).filter(|(order, _)| order["pk"] != text("09")) {
+        assert_eq!(order, was);
+    }
+    assert!(stack.items("labels").await.is_empty());
 }
