@@ -10,6 +10,10 @@ use super::{Pass, journal, retry};
 use crate::dynamo::{Class, Error, Fate, Fates, Statement, Written};
 use crate::migration::Guard;
 
+/// How often a change is sent with others before it is sent alone: one whose answer cannot be read, or that DynamoDB fails
+/// over, must not take the others of its batch along for ever.
+const BATCHED_TRIES: u32 = 5;
+
 /// Sends changes in as few requests as can say them; returns the fate of each, and what they took.
 pub(super) async fn send(pass: &Pass, batch: &[Queued]) -> (Vec<Fate>, Option<f64>) {
     if pass.job.backfill.guard == Some(Guard::Journal) {
@@ -20,7 +24,10 @@ pub(super) async fn send(pass: &Pass, batch: &[Queued]) -> (Vec<Fate>, Option<f6
     let may_batch = batch.len() > 1 && !pass.singly.load(Ordering::Relaxed);
     let statements: Vec<_> = batch
         .iter()
-        .map(|queued| may_batch.then(|| queued.edit.statement(table)).flatten())
+        .map(|queued| {
+            let goes_along = may_batch && queued.tries < BATCHED_TRIES;
+            goes_along.then(|| queued.edit.statement(table)).flatten()
+        })
         .collect();
     let together: Vec<_> = statements.iter().flatten().cloned().collect();
     let batched = in_parts(pass, Parcel::Statements(together));

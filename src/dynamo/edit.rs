@@ -152,10 +152,10 @@ impl Edit {
     }
 
     /// The change as a statement, where PartiQL can say it: names are quoted, every value is a parameter, and nested
-    /// attributes are whole. A comparison with null, a name with a quote and a very wide change are left to the others.
+    /// attributes are whole. A comparison with null, an odd name and a very wide change are left to the others.
     pub(crate) fn statement(&self, table: &str) -> Option<Statement> {
         let is_sayable = |(name, before): (&String, Option<&AttributeValue>)| {
-            !name.contains('"') && !matches!(before, Some(AttributeValue::Null(_)))
+            is_plain(name) && !matches!(before, Some(AttributeValue::Null(_)))
         };
         let fits = self.width() <= STATEMENT_ATTRIBUTES_MAX;
         if self.kind == Kind::Make || !fits || !self.conditions().all(is_sayable) {
@@ -285,6 +285,13 @@ impl Edit {
     }
 }
 
+/// Whether a name in quotes is taken as it is. `REMOVE "#a"` looks for the attribute that `#a` stands for, and `SET ":a"`
+/// finds none (tried with AWS's DynamoDB Local 3.3.1).
+fn is_plain(name: &str) -> bool {
+    let is_plain = |character: char| character.is_alphanumeric() || "_-.: '[]".contains(character);
+    !name.starts_with(':') && name.chars().all(is_plain)
+}
+
 /// The key of an item.
 pub(crate) fn key_of(keys: &[String], item: &WireItem) -> WireItem {
     keys.iter().filter_map(|name| Some((name.clone(), item.get(name)?.clone()))).collect()
@@ -292,7 +299,15 @@ pub(crate) fn key_of(keys: &[String], item: &WireItem) -> WireItem {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "the test looks at the engine directly")]
+
+    use aws_sdk_dynamodb::Client;
+    use aws_sdk_dynamodb::primitives::Blob;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::dynamo::{Dynamo, Fate, Written};
+    use crate::testing::{ControlPlane, Durations};
 
     fn item(attributes: &[(&str, &str)]) -> WireItem {
         let value = |text: &str| AttributeValue::S(text.to_owned());
@@ -356,5 +371,137 @@ mod tests {
                 .collect::<WireItem>()
         };
         assert!(Edit::update(&keys(), &with("1.50"), &with("1.5")).is_none());
+    }
+
+    /// Names that mean something in PartiQL, in expressions or to a careless writer of either.
+    const NAMES: [&str; 14] = [
+        "a",
+        "select",
+        "a b",
+        "it's",
+        "a.b",
+        "a[0]",
+        "#a0",
+        ":new0",
+        "?",
+        "--",
+        "ä",
+        "say \"it\"",
+        "\\",
+        "tablewright:stamp",
+    ];
+
+    const TABLE: &str = "items";
+
+    fn value() -> impl Strategy<Value = AttributeValue> {
+        let number =
+            prop_oneof![Just("1"), Just("-2.50"), Just("98765432109876543210987654321098765432")];
+        let leaf = prop_oneof![
+            "[a-c'\"?]{0,3}".prop_map(AttributeValue::S),
+            number.prop_map(|number| AttributeValue::N(number.to_owned())),
+            any::<bool>().prop_map(AttributeValue::Bool),
+            Just(AttributeValue::Null(true)),
+            Just(AttributeValue::B(Blob::new([0_u8, 255]))),
+            prop::collection::btree_set("[a-c]", 1..3)
+                .prop_map(|set| AttributeValue::Ss(set.into_iter().collect())),
+        ];
+        leaf.prop_recursive(2, 6, 2, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(AttributeValue::L),
+                prop::collection::hash_map(prop::sample::select(&NAMES[..]), inner, 0..3).prop_map(
+                    |map| AttributeValue::M(
+                        map.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+                    )
+                ),
+            ]
+        })
+    }
+
+    fn attributes() -> impl Strategy<Value = WireItem> {
+        let named = prop::collection::hash_map(prop::sample::select(&NAMES[..]), value(), 0..5);
+        named.prop_map(|item| {
+            let key = ("pk".to_owned(), AttributeValue::S("1".to_owned()));
+            item.into_iter().map(|(name, value)| (name.to_owned(), value)).chain([key]).collect()
+        })
+    }
+
+    async fn client_with_table() -> Client {
+        use aws_sdk_dynamodb::types as sdk;
+        let plane = ControlPlane::builder().durations(Durations::none()).build();
+        let key =
+            sdk::KeySchemaElement::builder().attribute_name("pk").key_type(sdk::KeyType::Hash);
+        let attribute = sdk::AttributeDefinition::builder()
+            .attribute_name("pk")
+            .attribute_type(sdk::ScalarAttributeType::S);
+        let table = plane.client().create_table().table_name(TABLE);
+        let table = table.billing_mode(sdk::BillingMode::PayPerRequest);
+        let table = table.key_schema(key.build().unwrap());
+        table.attribute_definitions(attribute.build().unwrap()).send().await.unwrap();
+        plane.client()
+    }
+
+    /// The edit of `before` as one of the three ways says it; `None` where that way cannot.
+    async fn sent(dynamo: &Dynamo, edit: &Edit, way: usize) -> Option<Fate> {
+        let mut fates = match way {
+            0 => dynamo.write_batch(TABLE, vec![edit.statement(TABLE)?]).await.unwrap().each,
+            1 => match dynamo.write_one(TABLE, edit).await.unwrap().0 {
+                Written::Done => vec![Fate::Done],
+                Written::Conflict(current) => vec![Fate::Conflict(current)],
+            },
+            _ => dynamo.transact_each(TABLE, vec![edit.action(TABLE)]).await.unwrap().each,
+        };
+        fates.pop()
+    }
+
+    fn equal(a: &WireItem, b: &WireItem) -> bool {
+        a.len() == b.len() && a.iter().all(|(name, value)| same(Some(value), b.get(name)))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn all_three_ways_do_the_same_and_only_to_what_was_read(
+            before in attributes(), after in attributes(), other in attributes(), deletes: bool, meets_other: bool,
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+            runtime.block_on(async {
+                let client = client_with_table().await;
+                let dynamo = Dynamo::new(client.clone());
+                let edit = if deletes { Some(Edit::delete(&keys(), &before)) } else { Edit::update(&keys(), &before, &after) };
+                let Some(edit) = edit else { return };
+                let edit = edit.following_from(&before, before.keys());
+                let found = if meets_other { &other } else { &before };
+                let holds = edit.conditions().all(|(name, value)| same(value, found.get(name)));
+                let expected = match (holds, deletes) {
+                    (false, _) => Some(found.clone()),
+                    (true, true) => None,
+                    (true, false) => {
+                        let mut expected = found.clone();
+                        for (name, difference) in &edit.attributes {
+                            expected.remove(name);
+                            expected.extend(difference.after.clone().map(|value| (name.clone(), value)));
+                        }
+                        Some(expected)
+                    }
+                };
+                for way in 0..3 {
+                    client.put_item().table_name(TABLE).set_item(Some(found.clone())).send().await.unwrap();
+                    let Some(fate) = sent(&dynamo, &edit, way).await else { continue };
+                    let there = dynamo.get_item(TABLE, edit.key.clone()).await.unwrap();
+                    let is_right = match (&there, &expected) {
+                        (Some(there), Some(expected)) => equal(there, expected),
+                        (None, None) => true,
+                        _ => false,
+                    };
+                    assert!(is_right, "way {way}: {edit:?} made {there:?} of {found:?}");
+                    match fate {
+                        Fate::Done => assert!(holds, "way {way} of {edit:?}"),
+                        Fate::Conflict(Some(current)) => assert!(!holds && equal(&current, found), "way {way}"),
+                        fate => panic!("way {way} of {edit:?}: {fate:?}"),
+                    }
+                }
+            });
+        }
     }
 }
