@@ -1,9 +1,9 @@
 //! How fast a backfill may go: a token bucket of capacity units that grows while DynamoDB keeps up and halves when it throttles.
 
 use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::migration::Cap;
@@ -38,8 +38,10 @@ pub(super) struct Paces {
 impl Paces {
     pub(super) fn new(cap: Cap, capacity: Capacity, warm: Option<Warm>) -> Self {
         let (first, ceiling) = limits(cap, capacity, warm);
-        let pace = |first, ceiling| Pace(Mutex::new(Bucket::new(first, ceiling, Instant::now())));
-        Self { read: pace(first.read, ceiling.read), write: pace(first.write, ceiling.write) }
+        Self {
+            read: Pace::new(first.read, ceiling.read),
+            write: Pace::new(first.write, ceiling.write),
+        }
     }
 }
 
@@ -59,9 +61,11 @@ fn limits(cap: Cap, capacity: Capacity, warm: Option<Warm>) -> (Figures<f64>, Fi
         }
         Capacity::Provisioned(_) => (ON_DEMAND, unlimited(cap)),
         Capacity::OnDemand(limits) => {
+            // An engine that does not keep warm throughput says zero.
+            let known = |units: Option<u64>| units.filter(|units| *units > 0);
             let warm = Figures {
-                read: warm.and_then(|warm| warm.read).map_or(ON_DEMAND.read, figure),
-                write: warm.and_then(|warm| warm.write).map_or(ON_DEMAND.write, figure),
+                read: warm.and_then(|warm| known(warm.read)).map_or(ON_DEMAND.read, figure),
+                write: warm.and_then(|warm| known(warm.write)).map_or(ON_DEMAND.write, figure),
             };
             let limited = |limit: Option<u64>, unlimited: f64| {
                 limit.map_or(unlimited, |limit| per_cent(figure(limit)))
@@ -95,31 +99,46 @@ fn figure(units: u64) -> f64 {
 
 /// A bucket that tasks wait at, in the order in which they came.
 #[derive(Debug)]
-pub(super) struct Pace(Mutex<Bucket>);
+pub(super) struct Pace {
+    /// Held by the task whose turn it is, while it waits.
+    turn: tokio::sync::Mutex<()>,
+    bucket: Mutex<Bucket>,
+}
 
 impl Pace {
+    fn new(first: f64, ceiling: f64) -> Self {
+        let bucket = Mutex::new(Bucket::new(first, ceiling, Instant::now()));
+        Self { turn: tokio::sync::Mutex::new(()), bucket }
+    }
+
     /// Waits until `units` may be consumed.
     pub(super) async fn take(&self, units: f64) {
-        let mut bucket = self.0.lock().await;
-        while let Some(wait) = bucket.take(units, Instant::now()) {
+        let _turn = self.turn.lock().await;
+        loop {
+            let wait = self.bucket().take(units, Instant::now());
+            let Some(wait) = wait else { return };
             tokio::time::sleep(wait.min(NAP)).await;
         }
     }
 
     /// Says what was consumed of what was taken.
-    pub(super) async fn settle(&self, taken: f64, consumed: Option<f64>) {
-        self.0.lock().await.settle(taken, consumed.unwrap_or(taken));
+    pub(super) fn settle(&self, taken: f64, consumed: Option<f64>) {
+        self.bucket().settle(taken, consumed.unwrap_or(taken));
     }
 
     /// Says that a whole request was throttled.
-    pub(super) async fn throttled(&self) {
-        self.0.lock().await.cut(Instant::now());
+    pub(super) fn throttled(&self) {
+        self.bucket().cut(Instant::now());
     }
 
     /// Says that a write of this segment was throttled, while `active` segments are being worked on. It slows the run
     /// down where it happens to many of them; to few, it is a matter of their partition.
-    pub(super) async fn throttled_in(&self, segment: u32, active: usize) {
-        self.0.lock().await.throttled_in(segment, active, Instant::now());
+    pub(super) fn throttled_in(&self, segment: u32, active: usize) {
+        self.bucket().throttled_in(segment, active, Instant::now());
+    }
+
+    fn bucket(&self) -> MutexGuard<'_, Bucket> {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -285,6 +304,7 @@ mod tests {
         let provisioned = Capacity::Provisioned(Throughput { read: 100, write: 50 });
         let (free, limited) = (Limits::default(), Limits { read: Some(1000), write: Some(200) });
         let warm = Some(Warm { read: Some(40_000), write: Some(10_000) });
+        let unknown = Some(Warm { read: Some(0), write: Some(0) });
         for (cap, capacity, warm, first, ceiling) in [
             (Cap::PerCent(90), provisioned, None, 45.0, 45.0),
             (Cap::Units(10), provisioned, None, 10.0, 10.0),
@@ -292,6 +312,7 @@ mod tests {
             (Cap::PerCent(50), Capacity::OnDemand(limited), None, 100.0, 100.0),
             (Cap::PerCent(50), Capacity::OnDemand(free), warm, 5000.0, f64::INFINITY),
             (Cap::Units(300), Capacity::OnDemand(free), warm, 300.0, 300.0),
+            (Cap::PerCent(100), Capacity::OnDemand(free), unknown, 4000.0, f64::INFINITY),
         ] {
             let (begins, most) = limits(cap, capacity, warm);
             assert_eq!((begins.write, most.write), (first, ceiling), "{cap:?} {capacity:?}");

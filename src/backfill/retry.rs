@@ -14,6 +14,16 @@ pub(super) fn is_worthwhile(error: &Error) -> bool {
     error.is_transient() || error.class == Class::Unreachable
 }
 
+/// Says that something is sent again: in a whisper as long as that is nothing unusual.
+pub(super) fn tell(tries: u32, error: &Error, what: &str) {
+    const UNUSUAL: u32 = 5;
+    if tries > 0 && tries.is_multiple_of(UNUSUAL) {
+        tracing::warn!(%error, tries, "{what}");
+    } else {
+        tracing::debug!(%error, tries, "{what}");
+    }
+}
+
 /// Doubles with each try, and differs from that of others that failed at the same moment.
 pub(super) fn pause(tries: u32) -> Duration {
     let longest = FIRST.saturating_mul(1 << tries.min(10)).min(LONGEST);

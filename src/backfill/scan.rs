@@ -15,7 +15,7 @@ use super::stop::Stopped;
 use super::targets::Target;
 use super::transform::Verdict;
 use super::{Pass, retry};
-use crate::dynamo::{Edit, Page, WireItem, key_of};
+use crate::dynamo::{Edit, Page, WireItem, key_of, size};
 use crate::item::Put;
 
 /// Most items of a page: a megabyte of small items is many times as much in memory.
@@ -90,24 +90,30 @@ async fn fetch(
         );
         match pass.stop.unless_raised(request).await? {
             Ok(page) => {
-                pass.paces.read.settle(PAGE_UNITS, page.units).await;
+                pass.paces.read.settle(PAGE_UNITS, page.units.or_else(|| units_of(&page.items)));
                 pass.tally.add_read_units(page.units);
                 add(&pass.tally.read, page.items.len() as u64);
                 return Ok((page, permit));
             }
             Err(error) if retry::is_worthwhile(&error) => {
-                pass.paces.read.settle(PAGE_UNITS, Some(0.0)).await;
+                pass.paces.read.settle(PAGE_UNITS, Some(0.0));
                 if error.class == crate::dynamo::Class::Throttled {
                     add(&pass.tally.throttled, 1);
-                    pass.paces.read.throttled().await;
+                    pass.paces.read.throttled();
                 }
-                tracing::debug!(%error, segment, "reading a page again");
+                retry::tell(tries, &error, "reading a page again");
                 pass.stop.unless_raised(tokio::time::sleep(retry::pause(tries))).await?;
             }
             Err(error) => return Err(pass.stop.raise(error.into())),
         }
     }
     Err(Stopped)
+}
+
+/// What a page takes where the engine does not say: a unit for each four kilobytes.
+fn units_of(items: &[WireItem]) -> Option<f64> {
+    let bytes: usize = items.iter().map(size).sum();
+    u32::try_from(bytes.div_ceil(4096)).ok().map(f64::from)
 }
 
 async fn transform_page(

@@ -13,7 +13,7 @@ use super::send::send;
 use super::stop::Stopped;
 use super::transform::Verdict;
 use super::{LOOK_EVERY, Pass, retry};
-use crate::dynamo::{BATCH_MAX, Class, Error, Fate, WireItem};
+use crate::dynamo::{BATCH_MAX, Class, Fate, WireItem};
 use crate::interrupt::Interrupt;
 use crate::migration::Guard;
 
@@ -62,7 +62,7 @@ async fn write_batch(
     }
     may_write(pass)?;
     let (fates, consumed) = send(pass, &batch).await;
-    pass.paces.write.settle(units, consumed).await;
+    pass.paces.write.settle(units, consumed);
     pass.learn(batch.len(), consumed);
     pass.tally.add_write_units(consumed);
     for (queued, fate) in batch.into_iter().zip(fates) {
@@ -94,8 +94,9 @@ async fn settle(
         Fate::Conflict(current) => return meet(pass, queued, current, held).await,
         Fate::Refused(error) if retry::is_worthwhile(&error) => {
             if error.class == Class::Throttled {
-                note_throttle(pass, &queued, &error).await;
+                note_throttle(pass, &queued);
             }
+            retry::tell(queued.tries, &error, "writing an item again");
             let due = Instant::now() + retry::pause(queued.tries);
             held.push(Queued { tries: queued.tries + 1, due, ..queued });
         }
@@ -113,12 +114,11 @@ fn acknowledge(pass: &Pass, queued: &Queued, changed: bool) {
     pass.positions.done(queued.page, changed);
 }
 
-async fn note_throttle(pass: &Pass, queued: &Queued, error: &Error) {
+fn note_throttle(pass: &Pass, queued: &Queued) {
     add(&pass.tally.throttled, 1);
     let segment = queued.page.segment;
     pass.positions.throttled(segment);
-    tracing::debug!(%error, segment, "throttled");
-    pass.paces.write.throttled_in(segment, pass.active.load(Ordering::Relaxed)).await;
+    pass.paces.write.throttled_in(segment, pass.active.load(Ordering::Relaxed));
 }
 
 /// Deals with an item that is not as it was read.
