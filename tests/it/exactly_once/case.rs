@@ -233,7 +233,8 @@ impl Case {
 
     pub(super) fn random_item(&self, dice: &mut Dice, key: &Item) -> Item {
         let mut item = key.clone();
-        for name in dice.some_of(&ATTRIBUTES, 70) {
+        let fullness = *dice.pick(&[5, 40, 80, 80]);
+        for name in dice.some_of(&ATTRIBUTES, fullness) {
             item.insert(name.to_owned(), self.attribute(dice, name));
         }
         item
