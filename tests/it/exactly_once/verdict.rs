@@ -53,9 +53,12 @@ impl Run {
         let went_back = attempts.iter().any(|row| row["direction"] == text("down"));
         match self.state().await.as_str() {
             "undone" => Ok(Course::TakenBack),
+            // It is applied as well where there was no item for which it would have been refused.
+            "failed" | "applied" | "applied_with_errors" if self.case.aim == Aim::Refused => {
+                Ok(Course::Refused)
+            }
             "applied" | "applied_with_errors" if went_back => Ok(Course::AppliedAtLast),
             "applied" | "applied_with_errors" => Ok(Course::Applied),
-            "failed" if self.case.aim == Aim::Refused => Ok(Course::Refused),
             other => Err(format!("the migration is {other:?}")),
         }
     }
