@@ -161,6 +161,13 @@ impl Case {
         let count = dice.between(0, 80);
         case.items = (0..count).map(|n| case.random_item(dice, &keys.key(n))).collect();
         case.new_keys = (count..count + 8).map(|n| keys.key(n)).collect();
+        // Some go well, and have to leave nothing over.
+        if dice.per_cent(12) {
+            (case.faults, case.stops) = (Vec::new(), Vec::new());
+        }
+        if dice.per_cent(50) && case.stops.is_empty() {
+            (case.write_chance, case.crossing_chance) = (0, 0);
+        }
         case
     }
 

@@ -128,11 +128,10 @@ impl Run {
         let process = Process::start(&self.case, endpoint, &self.cloudformation, event, time).await;
         let process = Arc::new(process);
         self.stage.arm(&process, stop).await;
-        let ended = tokio::select! {
-            () = self.stage.stopped.notified() => Ok(()),
-            ended = process.ended() => ended,
-        };
-        ended?;
+        tokio::select! {
+            () = self.stage.stopped.notified() => {}
+            ended = process.ended() => ended?,
+        }
         let was_stopped = self.stage.disarm().await;
         if was_stopped && stop.is_some_and(|stop| stop.how == How::Frozen) {
             self.frozen.push(process);
