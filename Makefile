@@ -13,6 +13,9 @@ ZIG_VERSION := 0.17.1
 # `make watch FUNCTION=bootstrap` runs the function without migrations instead.
 FUNCTION ?= functions
 EVENT ?= events/create.json
+# The cases of `make test-faults`: how many, and the seed of the first.
+CASES ?= 1000
+SEED ?= 0
 # Where `make watch` listens and `make invoke` calls.
 PORT ?= 9000
 
@@ -28,7 +31,7 @@ NODE_TOOLS := infra/node_modules/.package-lock.json
 DYNAMODB_LOCAL := $(TOOLS)/dynamodb-local/installed
 
 # Tests in which the engine makes no difference: loops over faults, and what runs on the strict plane or on none.
-ENGINELESS := faults:: whatever_stops strict:: sequencing:: features:: convergence:: backfills:: \
+ENGINELESS := exactly_once:: faults:: whatever_stops strict:: sequencing:: features:: convergence:: backfills:: \
 	planner:: normalisation:: preflight::
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -49,6 +52,10 @@ demo: $(PYTHON_TOOLS) ## Show the whole life of a stack, from create to delete, 
 .PHONY: test
 test: ## Run the unit, integration and documentation tests
 	cargo test
+
+.PHONY: test-faults
+test-faults: ## Kill the function in CASES seeded cases, from SEED on, and compare what it leaves with a model
+	TABLEWRIGHT_CASES="$(CASES)" TABLEWRIGHT_SEED="$(SEED)" cargo test --test it exactly_once::every
 
 .PHONY: dynamodb-local
 dynamodb-local: $(DYNAMODB_LOCAL) ## Install AWS's own DynamoDB Local here (needs Maven, and Java 17 or later)

@@ -100,6 +100,23 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T>>,
 {
+    again_while(Error::is_transient, request).await
+}
+
+/// The same for a request that the SDK does not try again: a connection that broke is one that passes, too.
+pub(crate) async fn patiently_alone<T, F, Fut>(request: F) -> Result<T>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T>>,
+{
+    again_while(|error| error.is_transient() || error.class == Class::Unreachable, request).await
+}
+
+async fn again_while<T, F, Fut>(passes: impl FnMut(&Error) -> bool, request: F) -> Result<T>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T>>,
+{
     request
         .retry(
             ExponentialBuilder::default()
@@ -108,7 +125,7 @@ where
                 .with_max_delay(Duration::from_secs(2))
                 .with_max_times(6),
         )
-        .when(Error::is_transient)
+        .when(passes)
         .await
 }
 

@@ -13,7 +13,8 @@
 //! - **Reads lag**: a new table is not found at first, tags are those from before, answers tell the old values.
 //! - **What emulators lack**: backups with the data and restores from them, point-in-time recovery, warm throughput,
 //!   encryption keys, contributor insights, resource policies, Kinesis destinations, replicas, autoscaling targets.
-//! - **Faults on purpose** ([`Fault`]): throttling, lost answers, unprocessed items, latency.
+//! - **Faults on purpose** ([`Fault`]): throttling, lost answers, unprocessed items, latency; and an application that
+//!   writes beside ([`ControlPlane::bystander`], [`ControlPlane::watch`]).
 //!
 //! # In process
 //!
@@ -91,6 +92,7 @@ mod insights;
 mod items;
 mod kinesis;
 mod kms;
+mod pace;
 mod policy;
 mod quotas;
 mod recovery;
@@ -118,13 +120,16 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpC
 use serde_json::Value;
 
 use self::account::{Account, Service};
-pub use self::calls::{Call, Outcome};
+pub use self::calls::{Arrival, Call, Outcome};
+use self::calls::{Caller, Watcher};
 use self::clock::{Clock, Moment};
 pub use self::durations::Durations;
 use self::engine::Engine;
 pub use self::faults::Fault;
 use self::faults::{Dice, Failure, Faults, Plane, Strike};
 pub use self::kms::KeyState;
+pub use self::pace::checkpoint_every;
+pub(crate) use self::pace::checkpoint_interval;
 pub use self::quotas::{Quotas, Rate};
 use self::rejection::Rejection;
 pub use self::server::Server;
@@ -147,6 +152,7 @@ struct Shared {
     /// What ids of requests are drawn from: faults must not change any others.
     requests: Dice,
     calls: Vec<Call>,
+    watcher: Option<Watcher>,
 }
 
 /// An answer on its way.
@@ -191,6 +197,14 @@ impl ControlPlane {
         aws_sdk_dynamodb::Client::from_conf(self.config().build())
     }
 
+    /// A client in process for what goes on beside what is tested, as an application that uses the same tables: no
+    /// fault hits its calls, nobody watches them, and the log leaves them out.
+    #[must_use]
+    pub fn bystander(&self) -> aws_sdk_dynamodb::Client {
+        let beside = SharedHttpClient::new(InProcess(self.clone(), Caller::Bystander));
+        aws_sdk_dynamodb::Client::from_conf(self.config().http_client(beside).build())
+    }
+
     /// The configuration of [`client`](Self::client), to be completed: with other retries, with an interceptor.
     #[must_use]
     pub fn config(&self) -> aws_sdk_dynamodb::config::Builder {
@@ -205,7 +219,7 @@ impl ControlPlane {
     /// Scaling, KMS (`DescribeKey`).
     #[must_use]
     pub fn http_client(&self) -> SharedHttpClient {
-        SharedHttpClient::new(InProcess(self.clone()))
+        SharedHttpClient::new(InProcess(self.clone(), Caller::Tested))
     }
 
     /// Listens on a free port of this machine.
@@ -245,6 +259,17 @@ impl ControlPlane {
         self.lock().calls.clear();
     }
 
+    /// Has `watcher` see each call that comes, in place of an earlier watcher. The call is carried out when the watcher is
+    /// done: what it does with a [`bystander`](Self::bystander) comes just before.
+    pub fn watch<F, Fut>(&self, watcher: F)
+    where
+        F: Fn(Arrival) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let watcher = Watcher(Arc::new(move |arrival| Box::pin(watcher(arrival))));
+        self.lock().watcher = Some(watcher);
+    }
+
     /// Makes a KMS key that goes by this alias, or points the alias to a new key. Returns the key's ARN.
     #[must_use]
     pub fn add_key(&self, alias: &str, state: KeyState) -> String {
@@ -269,13 +294,27 @@ impl ControlPlane {
         self.lock().account.mark_source(table, region);
     }
 
-    async fn serve_call(&self, target: &str, body: &[u8]) -> Result<Served, Broken> {
+    async fn serve_call(
+        &self,
+        target: &str,
+        body: &[u8],
+        caller: Caller,
+    ) -> Result<Served, Broken> {
         let body = String::from_utf8_lossy(body);
         let Some((service, operation)) = Service::of(target) else {
             return Ok(self.served(Err(Rejection::unknown_operation())));
         };
+        if caller == Caller::Bystander {
+            let result = self.lock().account.call(service, operation, &body);
+            return Ok(self.served(result));
+        }
         let request: Value = serde_json::from_str(&body).unwrap_or_default();
         let tables = self.tables_of(&request);
+        let watcher = self.lock().watcher.clone();
+        if let Some(Watcher(watch)) = watcher {
+            let (operation, tables) = (operation.to_owned(), tables.clone());
+            watch(Arrival { operation, tables, request }).await;
+        }
         let plane =
             if engine::OPERATIONS.contains(&operation) { Plane::Data } else { Plane::Control };
         let Strike { failure, latency } = self.lock().faults.strike(operation, plane, &tables);
@@ -330,7 +369,7 @@ impl ControlPlane {
                 Err(Rejection::internal_error("Internal server error"))
             }
             (Some(Failure::NotSent), _) => Ok(String::new()),
-            (Some(Failure::Unprocessed), _) => unprocessed(operation, body, call),
+            (Some(Failure::Unprocessed), _) => items::unprocessed(operation, body, call),
             (Some(Failure::LostAnswer | Failure::Latency(_)) | None, _) => call(body),
         }
     }
@@ -361,26 +400,6 @@ impl ControlPlane {
     }
 }
 
-/// Has half of a batch carried out, and hands back the rest.
-fn unprocessed(
-    operation: &str,
-    body: &str,
-    call: impl Fn(&str) -> Result<String, Rejection>,
-) -> Result<String, Rejection> {
-    let member = match operation {
-        "BatchWriteItem" => "UnprocessedItems",
-        "BatchGetItem" => "UnprocessedKeys",
-        _ => return call(body),
-    };
-    let request: Value = serde_json::from_str(body).unwrap_or_default();
-    let Some((rest, taken)) = items::halve(&request) else { return call(body) };
-    let is_empty = rest["RequestItems"].as_object().is_none_or(serde_json::Map::is_empty);
-    let answer = if is_empty { "{}".to_owned() } else { call(&rest.to_string())? };
-    let mut answer: Value = serde_json::from_str(&answer).unwrap_or_default();
-    answer[member] = taken;
-    Ok(answer.to_string())
-}
-
 /// What a [`ControlPlane`] is made of.
 #[derive(Debug, Clone)]
 #[must_use]
@@ -393,6 +412,7 @@ pub struct Builder {
     seed: u64,
     date: SystemTime,
     unseen: u32,
+    page_items: Option<u32>,
 }
 
 impl Default for Builder {
@@ -406,6 +426,7 @@ impl Default for Builder {
             seed: 0,
             date: SystemTime::now(),
             unseen: 1,
+            page_items: None,
         }
     }
 }
@@ -460,6 +481,13 @@ impl Builder {
         self
     }
 
+    /// Most items that a page of `Scan` or `Query` looks at; as many as 1 MB holds by default. With a few, a small table
+    /// has many pages.
+    pub fn page_items(mut self, items: u32) -> Self {
+        self.page_items = Some(items);
+        self
+    }
+
     /// Starts it.
     #[must_use]
     pub fn build(self) -> ControlPlane {
@@ -471,6 +499,7 @@ impl Builder {
             durations: self.durations,
             quotas: self.quotas,
             unseen: self.unseen,
+            page_items: self.page_items,
             dice: Dice::new(self.seed),
             engine: Engine::new(clock.clone()),
             now: Moment::default(),
@@ -483,7 +512,7 @@ impl Builder {
         // Faults draw from chances of their own: adding one must not change identifiers.
         let faults = Faults::new(!self.seed);
         let requests = Dice::new(self.seed.rotate_left(32));
-        let shared = Shared { account, faults, requests, calls: Vec::new() };
+        let shared = Shared { account, faults, requests, calls: Vec::new(), watcher: None };
         ControlPlane { clock, shared: Arc::new(Mutex::new(shared)) }
     }
 }

@@ -8,7 +8,7 @@ use super::targets::{Target, Targets, describe};
 use super::transform::{Rule, Verdict};
 use super::{Direction, Job, journal};
 use crate::clock;
-use crate::dynamo::{Edit, Error, Fate, WireItem, Written};
+use crate::dynamo::{Edit, Error, Fate, WireItem, Written, patiently};
 use crate::interrupt::Interrupt;
 use crate::item::Put;
 use crate::ledger::rows::FailedRow;
@@ -64,7 +64,8 @@ async fn try_again(
         keys: &source.keys,
     };
     for tries in 0..TRIES {
-        let current = job.dynamo.get_item(&source.name, row.key.clone()).await?;
+        let read = || job.dynamo.get_item(&source.name, row.key.clone());
+        let current = patiently(read).await?;
         // Gone meanwhile: there is nothing left to migrate.
         let Some(item) = current else { return Ok(Ok(())) };
         let edits = match rule.apply(&item) {

@@ -118,10 +118,18 @@ fn milliunits(units: Option<f64>) -> u64 {
     (units.unwrap_or_default() * 1000.0).round() as u64
 }
 
+fn save_every() -> Duration {
+    #[cfg(feature = "testing")]
+    if let Some(interval) = crate::testing::checkpoint_interval() {
+        return interval;
+    }
+    SAVE_EVERY
+}
+
 /// Saves positions and tells of progress, until the run ends or stops.
 pub(super) async fn keep_record(pass: &Pass) -> Result<(), Interrupt> {
     for round in 1_u64.. {
-        if pass.stop.unless_raised(tokio::time::sleep(SAVE_EVERY)).await.is_err() {
+        if pass.stop.unless_raised(tokio::time::sleep(save_every())).await.is_err() {
             break;
         }
         pass.positions.save(&pass.job).await?;

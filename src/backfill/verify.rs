@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::targets::Target;
 use super::{Job, transform};
-use crate::dynamo::{WireItem, patiently};
+use crate::dynamo::{WireItem, patiently_alone};
 use crate::interrupt::{Interrupt, panic_message};
 use crate::item::Item;
 use crate::migration::{Predicate, Sample};
@@ -49,7 +49,7 @@ async fn look_at(
         }
         let limit = PAGE.min(most - looked);
         let page = || job.dynamo.scan_page(&source.name, part, start.clone(), limit);
-        let page = patiently(page).await?;
+        let page = patiently_alone(page).await?;
         for item in &page.items {
             hold(predicate, item).map_err(|why| {
                 let key = transform::describe(&source.keys, item);

@@ -75,6 +75,8 @@ async fn apply(
     let begins_anew = !row.state.is_partial() || was_undone || row.fingerprint != spec.fingerprint;
     if begins_anew && row.state != State::Pending {
         run.lease.forget_positions(&checkpoint_prefix(&spec.id)).await?;
+        // A process that died over the end of an undoing has left them.
+        run.lease.forget_failed(&checkpoint_prefix(&spec.id)).await?;
     }
     let detail = Detail { spec: Some(&spec), ..Detail::default() };
     let row = run.lease.record(&row, Event::Start, detail).await?;

@@ -58,7 +58,9 @@ pub enum Guard {
     /// change. Cheap; a writer that puts whole items takes it away together with what was migrated.
     Stamp,
     /// The item as it was goes into the ledger, in one transaction with the change: exactly once, and taken back
-    /// without a transform, also by an older build. Each item costs four times the write units.
+    /// without a transform, also by an older build. Each item costs four times the write units. Of an item that is deleted
+    /// it has what was read: an attribute that somebody adds at that very moment is not in it, since no condition of
+    /// DynamoDB's says that there is nothing else.
     Journal,
 }
 

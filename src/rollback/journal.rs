@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::deadline::Deadline;
-use crate::dynamo::{Dynamo, Edit, Fate, WireItem, digest, patiently};
+use crate::dynamo::{Dynamo, Edit, Fate, WireItem, digest, patiently, patiently_alone};
 use crate::interrupt::Interrupt;
 use crate::ledger::Lease;
 use crate::ledger::rows::{JOURNAL_SHARDS, JournalKind, JournalRow};
@@ -145,7 +145,7 @@ async fn write(
                 [lease.ledger().forget_kept(shard, entry), edit.action(&row.table)]
             })
             .collect();
-        let fates = patiently(|| async {
+        let fates = patiently_alone(|| async {
             let fates = dynamo.transact_each(lease.ledger().table(), actions.clone()).await?;
             // A transaction that others are in the way of is one that is throttled: it is sent again.
             let busy = fates.each.iter().find_map(|fate| match fate {

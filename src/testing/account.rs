@@ -52,6 +52,8 @@ pub(super) struct Account {
     pub(super) quotas: Quotas,
     /// How often `DescribeTable` does not know a new table.
     pub(super) unseen: u32,
+    /// Most items that a page looks at.
+    pub(super) page_items: Option<u32>,
     pub(super) dice: Dice,
     pub(super) engine: Engine,
     /// The moment of the call that is being served.

@@ -1,6 +1,11 @@
-//! The log of calls.
+//! The log of calls, and who watches them arrive.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use futures::future::BoxFuture;
+use serde_json::Value;
 
 /// One call that the plane got.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,4 +34,34 @@ pub enum Outcome {
     },
     /// A [`Fault`](super::Fault) hit it; whether it was carried out depends on the fault.
     Faulted,
+}
+
+/// A call that has come and is not carried out yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// The operation, as `UpdateTable`.
+    pub operation: String,
+    /// The tables it names.
+    pub tables: Vec<String>,
+    /// Its body.
+    pub request: Value,
+}
+
+/// Whose call it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// What is tested: its calls are watched, logged and hit by faults.
+    Tested,
+    /// Something beside it.
+    Bystander,
+}
+
+/// What is done before a call is carried out.
+#[derive(Clone)]
+pub(super) struct Watcher(pub(super) Arc<dyn Fn(Arrival) -> BoxFuture<'static, ()> + Send + Sync>);
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watcher")
+    }
 }

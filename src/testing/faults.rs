@@ -85,7 +85,8 @@ impl Fault {
         Self::new(Failure::NotSent)
     }
 
-    /// Half of a batch, rounded up, comes back as unprocessed. Other calls are left alone.
+    /// Half of a batch, rounded up, comes back as unprocessed; of a batch of statements every other one with the error of
+    /// a throttled one. Other calls are left alone.
     #[must_use]
     pub fn unprocessed() -> Self {
         Self::new(Failure::Unprocessed)

@@ -15,6 +15,12 @@ impl Account {
         for (table, index) in targets(&request) {
             self.check_target(&table, index.as_deref())?;
         }
+        let is_paged = matches!(operation, "Scan" | "Query");
+        let limit = self.page_items.filter(|_| is_paged);
+        if let Some(limit) = limit {
+            let asked = request["Limit"].as_u64().unwrap_or(u64::MAX);
+            request["Limit"] = json!(asked.min(limit.into()));
+        }
         let name = request["TableName"].as_str().map(|named| self.name_of(named).to_owned());
         if let Some(name) = name.filter(|name| request["TableName"] != name.as_str()) {
             // The engine knows names, and ARNs of its own account.
@@ -22,6 +28,9 @@ impl Account {
             return self.engine.call(operation, &request.to_string());
         }
         match operation {
+            "Scan" | "Query" if limit.is_some() => {
+                self.engine.call(operation, &request.to_string())
+            }
             "DescribeStream" | "GetShardIterator" | "ListStreams" => {
                 let body = body.replace(&self.arn_prefix(), &engine::arn_prefix());
                 let answer = self.engine.call(operation, &body)?;
@@ -103,8 +112,29 @@ fn token(text: &str) -> Option<(&str, &str)> {
     Some(text.split_at(end.max(first.len_utf8())))
 }
 
+/// Has half of a batch carried out, and hands back the rest, or an error for each statement of it.
+pub(super) fn unprocessed(
+    operation: &str,
+    body: &str,
+    call: impl Fn(&str) -> Result<String>,
+) -> Result<String> {
+    let member = match operation {
+        "BatchWriteItem" => "UnprocessedItems",
+        "BatchGetItem" => "UnprocessedKeys",
+        "BatchExecuteStatement" => return every_other_statement(body, call),
+        _ => return call(body),
+    };
+    let request: Value = serde_json::from_str(body).unwrap_or_default();
+    let Some((rest, taken)) = halve(&request) else { return call(body) };
+    let is_empty = rest["RequestItems"].as_object().is_none_or(serde_json::Map::is_empty);
+    let answer = if is_empty { "{}".to_owned() } else { call(&rest.to_string())? };
+    let mut answer: Value = serde_json::from_str(&answer).unwrap_or_default();
+    answer[member] = taken;
+    Ok(answer.to_string())
+}
+
 /// Takes half of a batch, rounded up, out of the request. Returns the rest of it and what was taken.
-pub(super) fn halve(request: &Value) -> Option<(Value, Value)> {
+fn halve(request: &Value) -> Option<(Value, Value)> {
     let (mut kept, mut taken) = (json!({}), json!({}));
     for (table, requests) in request["RequestItems"].as_object()? {
         // Writes are a list, reads an object with the keys beside other members.
@@ -124,4 +154,31 @@ pub(super) fn halve(request: &Value) -> Option<(Value, Value)> {
     let mut rest = request.clone();
     rest["RequestItems"] = kept;
     Some((rest, taken))
+}
+
+/// Has every other statement of a batch carried out, from the second on; the others are throttled, in one of the two ways
+/// in which AWS says so (AWS documentation, `BatchStatementError`).
+fn every_other_statement(body: &str, call: impl Fn(&str) -> Result<String>) -> Result<String> {
+    const CODES: [&str; 2] = ["ThrottlingError", "ProvisionedThroughputExceeded"];
+    let mut request: Value = serde_json::from_str(body).unwrap_or_default();
+    let all = request["Statements"].as_array().cloned().unwrap_or_default();
+    let kept: Vec<_> = all.iter().skip(1).step_by(2).cloned().collect();
+    let mut answer = json!({});
+    if !kept.is_empty() {
+        request["Statements"] = json!(kept);
+        answer = serde_json::from_str(&call(&request.to_string())?).unwrap_or_default();
+    }
+    let carried_out = answer["Responses"].as_array().cloned().unwrap_or_default();
+    let mut carried_out = carried_out.into_iter();
+    let responses = all.iter().enumerate().map(|(position, statement)| {
+        if position % 2 == 1 {
+            return carried_out.next().unwrap_or_default();
+        }
+        let table = statement["Statement"].as_str().and_then(statement_target);
+        let table = table.map(|(table, _)| table).unwrap_or_default();
+        let error = json!({ "Code": CODES[position / 2 % 2], "Message": "Throughput exceeds the current capacity" });
+        json!({ "TableName": table, "Error": error })
+    });
+    answer["Responses"] = responses.collect();
+    Ok(answer.to_string())
 }

@@ -7,11 +7,11 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
-use super::{Broken, ControlPlane, Served};
+use super::{Broken, Caller, ControlPlane, Served};
 
 /// Hands each request of an SDK client to the plane.
 #[derive(Debug, Clone)]
-pub(super) struct InProcess(pub(super) ControlPlane);
+pub(super) struct InProcess(pub(super) ControlPlane, pub(super) Caller);
 
 impl HttpClient for InProcess {
     fn http_connector(
@@ -25,11 +25,11 @@ impl HttpClient for InProcess {
 
 impl HttpConnector for InProcess {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let plane = self.0.clone();
+        let Self(plane, caller) = self.clone();
         HttpConnectorFuture::new(async move {
             let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
             let body = request.body().bytes().unwrap_or_default().to_vec();
-            let served = plane.serve_call(&target, &body).await;
+            let served = plane.serve_call(&target, &body, caller).await;
             let served = served.map_err(|broken| ConnectorError::io(broken.into()))?;
             response(served)
         })

@@ -10,6 +10,7 @@ mod trap;
 mod backfills;
 mod convergence;
 mod deploys;
+mod exactly_once;
 mod faults;
 mod features;
 mod generations;

@@ -1,9 +1,11 @@
 //! What goes wrong on purpose.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
-use tablewright::testing::{ControlPlane, Fault, Outcome};
+use aws_sdk_dynamodb::types::{BatchStatementRequest, PutRequest, WriteRequest};
+use tablewright::testing::{ControlPlane, Durations, Fault, Outcome};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{create, once, plane_with, refused, settle};
@@ -126,4 +128,101 @@ async fn a_plane_stands_for_its_clones() {
     settle().await;
     let tables = plane.client().list_tables().send().await.unwrap();
     assert_eq!(tables.table_names(), ["orders"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_other_statement_of_a_batch_is_throttled_by_itself() {
+    let (plane, client) = plane_with("orders").await;
+    let statement = |n: usize| {
+        BatchStatementRequest::builder()
+            .statement("INSERT INTO orders VALUE {'pk': ?}")
+            .parameters(text(&n.to_string()))
+            .build()
+            .unwrap()
+    };
+    plane.fault(Fault::unprocessed().nth(1));
+    let batch =
+        client.batch_execute_statement().set_statements(Some((0..4).map(statement).collect()));
+    let batch = batch.send().await.unwrap();
+    let codes = batch.responses().iter().map(|one| one.error.as_ref()?.code.clone());
+    let codes: Vec<_> = codes.map(|code| code.map(|code| code.as_str().to_owned())).collect();
+    let throttled =
+        ["ThrottlingError", "ProvisionedThroughputExceeded"].map(|code| Some(code.to_owned()));
+    let [first, second] = throttled;
+    assert_eq!(codes, [first, None, second, None]);
+    let found = client.scan().table_name("orders").send().await.unwrap();
+    assert_eq!(found.count, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bystander_meets_no_fault_and_leaves_no_trace() {
+    let (plane, _) = plane_with("orders").await;
+    plane.reset_calls();
+    plane.fault(Fault::throttled());
+    plane.watch(|arrival| async move { panic!("watched: {arrival:?}") });
+    let put = plane.bystander().put_item().table_name("orders").item("pk", text("1"));
+    put.send().await.unwrap();
+    assert_eq!(plane.calls(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_carried_out_after_what_its_watcher_did() {
+    let (plane, client) = plane_with("orders").await;
+    let (beside, seen) = (plane.bystander(), Arc::<Mutex<Vec<String>>>::default());
+    let log = Arc::clone(&seen);
+    plane.watch(move |arrival| {
+        let put = beside.put_item().table_name("orders").item("pk", text("1"));
+        log.lock().unwrap().push(format!("{} {:?}", arrival.operation, arrival.tables));
+        async move { drop(put.send().await.unwrap()) }
+    });
+    let found = client.scan().table_name("orders").send().await.unwrap();
+    assert_eq!(found.count, 1);
+    assert_eq!(*seen.lock().unwrap(), [r#"Scan ["orders"]"#]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_ends_after_as_many_items_as_are_wanted() {
+    let plane = ControlPlane::builder().page_items(2).build();
+    let client = plane.client();
+    create(&client, "orders").await;
+    settle().await;
+    for n in 0..5 {
+        let put = client.put_item().table_name("orders").item("pk", text(&n.to_string()));
+        put.send().await.unwrap();
+    }
+    plane.reset_calls();
+    let scan = client.scan().table_name("orders").into_paginator().items().send();
+    let found: Vec<_> = scan.collect::<Result<_, _>>().await.unwrap();
+    assert_eq!((found.len(), plane.calls().len()), (5, 3));
+    let one = client.scan().table_name("orders").limit(1).send().await.unwrap();
+    assert_eq!(one.count, 1);
+}
+
+#[tokio::test]
+async fn a_call_that_has_arrived_is_carried_out_though_its_connection_is_gone() {
+    let plane = ControlPlane::builder().durations(Durations::none()).unseen_reads(0).build();
+    create(&plane.client(), "orders").await;
+    let (arrived, gone, done) = <(Arc<Notify>, Arc<Notify>, Arc<Notify>)>::default();
+    let signals = (Arc::clone(&arrived), Arc::clone(&gone), Arc::clone(&done));
+    plane.watch(move |_| {
+        let (arrived, gone, done) = signals.clone();
+        async move {
+            arrived.notify_one();
+            gone.notified().await;
+            done.notify_one();
+        }
+    });
+    let server = plane.serve().await.unwrap();
+    let call = reqwest::Client::new()
+        .post(server.endpoint())
+        .header("x-amz-target", "DynamoDB_20120810.PutItem")
+        .body(r#"{"TableName": "orders", "Item": {"pk": {"S": "1"}}}"#);
+    let caller = tokio::spawn(call.send());
+    arrived.notified().await;
+    drop(server);
+    caller.await.unwrap().unwrap_err();
+    gone.notify_one();
+    tokio::time::timeout(Duration::from_secs(5), done.notified()).await.expect("it is carried out");
+    let found = plane.bystander().scan().table_name("orders").send().await.unwrap();
+    assert_eq!(found.count, 1);
 }
