@@ -48,6 +48,7 @@ pub mod dynamo;
 pub mod kms;
 mod metrics;
 pub mod services;
+pub mod streams;
 
 pub mod item;
 pub mod migration;
