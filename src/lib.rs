@@ -44,6 +44,7 @@ pub mod schema;
 
 pub mod autoscaling;
 mod backfill;
+mod copy;
 pub mod dynamo;
 pub mod kms;
 mod metrics;

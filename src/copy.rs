@@ -1,0 +1,8 @@
+//! Copies.
+
+mod expand;
+mod lineage;
+mod mark;
+#[cfg(test)]
+mod model;
+mod rule;
