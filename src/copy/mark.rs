@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::dynamo::{WireItem, digest};
+use crate::dynamo::{Edit, WireItem, digest};
 
 /// Name of the attribute.
 pub const MARK: &str = "tablewright:copy";
@@ -39,29 +39,30 @@ pub(super) enum Found<'a> {
 impl Mark {
     /// The item with this mark on it.
     pub(super) fn on(&self, item: &WireItem) -> WireItem {
-        let mut item = item.clone();
-        item.remove(MARK);
-        let digest = AttributeValue::S(digest_of(&item));
-        item.insert(MARK.to_owned(), self.value(("digest", digest)));
-        item
+        self.put_on(item, false)
     }
 
     /// What stands in the place of an item that is gone.
     pub(super) fn tombstone(&self, key: &WireItem) -> WireItem {
-        let mut item = key.clone();
-        item.insert(MARK.to_owned(), self.value(("gone", AttributeValue::Bool(true))));
-        item
+        self.put_on(key, true)
     }
 
-    fn value(&self, last: (&str, AttributeValue)) -> AttributeValue {
-        let text = |text: &String| AttributeValue::S(text.clone());
-        let fields = [
+    fn put_on(&self, item: &WireItem, is_gone: bool) -> WireItem {
+        let mut item = item.clone();
+        item.remove(MARK);
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let mut fields = HashMap::from([
             ("by", text(&self.by)),
             ("from", AttributeValue::M(self.from.clone())),
             ("at", text(&self.at)),
-            last,
-        ];
-        AttributeValue::M(fields.map(|(name, value)| (name.to_owned(), value)).into())
+            ("digest", text(&digest_of(&item))),
+        ]);
+        if is_gone {
+            fields.insert("gone", AttributeValue::Bool(true));
+        }
+        let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
+        item.insert(MARK.to_owned(), AttributeValue::M(fields.collect()));
+        item
     }
 }
 
@@ -70,35 +71,28 @@ impl<'a> Found<'a> {
     pub(super) fn of(by: &str, item: Option<&'a WireItem>) -> Self {
         let Some(item) = item else { return Self::Nothing };
         match read(item) {
-            Some((mark, Kept::Tombstone)) if mark.by == by => Self::Tombstone(item, mark),
-            Some((mark, Kept::Digest(kept))) if mark.by == by && kept == digest_of(item) => {
-                Self::Copied(item, mark)
-            }
-            _ => Self::Others,
+            Some((mark, _)) if mark.by != by => Self::Others,
+            Some((mark, true)) => Self::Tombstone(item, mark),
+            Some((mark, false)) => Self::Copied(item, mark),
+            None => Self::Others,
         }
     }
 }
 
-enum Kept<'a> {
-    Digest(&'a str),
-    Tombstone,
+/// The mark of an item that is as it was marked, and whether it stands for one that is gone.
+fn read(item: &WireItem) -> Option<(Mark, bool)> {
+    let fields = item.get(MARK)?.as_m().ok()?;
+    let text = |name: &str| fields.get(name).and_then(|value| value.as_s().ok()).cloned();
+    let from = fields.get("from")?.as_m().ok()?.clone();
+    let mark = Mark { by: text("by")?, from, at: text("at")? };
+    let is_as_marked = text("digest")? == digest_of(item);
+    is_as_marked.then(|| (mark, fields.contains_key("gone")))
 }
 
-fn read(item: &WireItem) -> Option<(Mark, Kept<'_>)> {
-    let fields = item.get(MARK)?.as_m().ok()?;
-    let text = |fields: &'_ HashMap<String, AttributeValue>, name: &str| {
-        fields.get(name).and_then(|value| value.as_s().ok()).cloned()
-    };
-    let mark = Mark {
-        by: text(fields, "by")?,
-        from: fields.get("from")?.as_m().ok()?.clone(),
-        at: text(fields, "at")?,
-    };
-    let kept = match fields.get("digest") {
-        Some(digest) => Kept::Digest(digest.as_s().ok()?),
-        None => Kept::Tombstone,
-    };
-    Some((mark, kept))
+/// Whether an edit leaves a tombstone.
+pub(super) fn buries(edit: &Edit) -> bool {
+    let mark = edit.attributes.get(MARK).and_then(|difference| difference.after.as_ref());
+    mark.and_then(|mark| mark.as_m().ok()).is_some_and(|fields| fields.contains_key("gone"))
 }
 
 /// Of all that is not the mark.
@@ -148,5 +142,9 @@ mod tests {
         let tombstone = mark().tombstone(&item(&[("pk", "a")]));
         assert_eq!(Found::of("0001_copy", Some(&tombstone)), Found::Tombstone(&tombstone, mark()));
         assert_eq!(Found::of("0002_other", Some(&tombstone)), Found::Others);
+        // Somebody has written there, and does not care what stood there.
+        let mut written = tombstone.clone();
+        written.extend(item(&[("n", "1")]));
+        assert_eq!(Found::of("0001_copy", Some(&written)), Found::Others);
     }
 }

@@ -15,8 +15,8 @@ use crate::item::Item;
 use crate::streams::Record;
 
 const BY: &str = "0001_copy";
-const SOURCES: u8 = 4;
-const TARGETS: u8 = 4;
+const SOURCES: u8 = 3;
+const TARGETS: u8 = 2;
 
 /// What happens next, whoever does it. Numbers are taken modulo what there is.
 #[derive(Debug, Clone)]
@@ -85,7 +85,7 @@ struct World {
     sent: Vec<Sent>,
     has_seeded: bool,
     writes: u64,
-    /// What the application has last made of items of the target.
+    /// What the application has last made of items of the target: the whole of it, or an attribute.
     theirs: BTreeMap<String, WireItem>,
     /// Items that it has deleted there, and which source items have been copied there anew since.
     deleted: BTreeMap<String, BTreeSet<String>>,
@@ -139,14 +139,18 @@ impl World {
             }
             Step::PutThere { target } => {
                 let mut item = key("pk", target);
-                item.insert("theirs".to_owned(), text(self.next()));
-                self.write_there(item);
+                item.insert("whole".to_owned(), text(self.next()));
+                let id = identity(&key_of(&item));
+                self.deleted.remove(&id);
+                self.theirs.insert(id.clone(), item.clone());
+                self.target.insert(id, item);
             }
             Step::ChangeThere { target } => {
-                let current = self.target.get(&identity(&key("pk", target))).cloned();
-                if let Some(mut item) = current.filter(|item| !is_tombstone(item)) {
-                    item.insert("theirs".to_owned(), text(self.next()));
-                    self.write_there(item);
+                let id = identity(&key("pk", target));
+                let value = text(self.next());
+                if let Some(item) = self.target.get_mut(&id).filter(|item| !is_tombstone(item)) {
+                    item.insert("theirs".to_owned(), value.clone());
+                    self.theirs.entry(id).or_default().insert("theirs".to_owned(), value);
                 }
             }
             // Before all is copied, nothing tells what was deleted there from what was not copied yet.
@@ -164,13 +168,6 @@ impl World {
     fn next(&mut self) -> u64 {
         self.writes += 1;
         self.writes
-    }
-
-    fn write_there(&mut self, item: WireItem) {
-        let id = identity(&key_of(&item));
-        self.deleted.remove(&id);
-        self.theirs.insert(id.clone(), item.clone());
-        self.target.insert(id, item);
     }
 
     /// Two items never have one key in the target at the same time, but a key can go from one to the other.
@@ -330,9 +327,13 @@ impl World {
     fn found(&self) -> BTreeMap<String, WireItem> {
         let unmarked = |(id, item): (&String, &WireItem)| {
             let mut item = item.clone();
-            if !self.theirs.contains_key(id) {
-                assert!(matches!(Found::of(BY, Some(&item)), Found::Copied(..)), "{item:?}");
-                item.remove(MARK);
+            match self.theirs.get(id) {
+                // A change of theirs and one of ours that have met in the same moment are both there.
+                Some(theirs) => item.retain(|name, _| theirs.contains_key(name) || name == "whole"),
+                None => {
+                    assert!(matches!(Found::of(BY, Some(&item)), Found::Copied(..)), "{item:?}");
+                    item.remove(MARK);
+                }
             }
             (id.clone(), item)
         };
