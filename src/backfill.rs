@@ -12,7 +12,7 @@ mod journal;
 mod progress;
 mod queue;
 mod rate;
-mod retry;
+pub(crate) mod retry;
 mod scan;
 mod send;
 mod stop;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::mark::BY_SCAN;
 use super::rule::{Intent, Want};
 use crate::dynamo::{WireItem, digest, key_of};
 use crate::interrupt::panic_message;
@@ -47,7 +46,7 @@ impl Shape {
         };
         let mut expanded: Vec<(WireItem, WireItem)> = Vec::new();
         for item in items {
-            let key = key_of(&self.target_keys, item.as_wire());
+            let key = key_of(&self.target_keys, item.wire());
             if key.len() < self.target_keys.len() {
                 let keys = self.target_keys.join(" and ");
                 return Err(format!("what it becomes lacks its key, {keys}"));
@@ -57,7 +56,7 @@ impl Shape {
                 let key = describe(&self.target_keys, &key);
                 return Err(format!("it becomes two items with the key {key}"));
             }
-            expanded.push((key, item.as_wire().clone()));
+            expanded.push((key, item.wire().clone()));
         }
         Ok(expanded)
     }
@@ -72,12 +71,7 @@ impl Shape {
     /// What the scan wants for an item that it has read.
     pub(super) fn of_item(&self, source: &WireItem) -> Result<Vec<Intent>, String> {
         let from = key_of(&self.source_keys, source);
-        let intent = |(key, item)| Intent {
-            key,
-            from: from.clone(),
-            at: BY_SCAN.to_owned(),
-            want: Want::Item { item, stays: false },
-        };
+        let intent = |(key, item)| Intent::of_scan(key, from.clone(), item);
         Ok(self.expand(source)?.into_iter().map(intent).collect())
     }
 

@@ -273,7 +273,9 @@ impl World {
             (Kind::Update | Kind::Delete, Some(item)) => edit
                 .attributes
                 .iter()
-                .all(|(name, difference)| same(difference.before.as_ref(), item.get(name))),
+                .map(|(name, difference)| (name, difference.before.as_ref()))
+                .chain(edit.compared.iter().map(|(name, value)| (name, Some(value))))
+                .all(|(name, before)| same(before, item.get(name))),
         };
         if !is_as_read {
             return false;

@@ -15,7 +15,7 @@ use super::write::Advance;
 use crate::clock;
 use crate::dynamo::size;
 use crate::interrupt::Interrupt;
-use crate::ledger::rows::ShardRow;
+use crate::ledger::rows::{CopyRow, ShardRow};
 use crate::streams::{From, Read, Record};
 
 /// Shards that are replayed at the same time.
@@ -24,6 +24,8 @@ const SHARDS: usize = 8;
 const ITEMS_MAX: usize = 45;
 /// Bytes of them; a transaction has four megabytes.
 const BYTES_MAX: usize = 1 << 20;
+/// How long a stream keeps records (AWS documentation, "Change data capture for DynamoDB Streams"), in milliseconds.
+const KEPT_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long a shard that had nothing new is left alone.
 const PAUSE: Duration = Duration::from_millis(500);
 /// So often in a row must a shard have nothing new before it counts as read: one empty answer says little.
@@ -74,8 +76,16 @@ struct Looked {
 
 impl<'a> Replay<'a> {
     /// Takes over from whoever replayed the stream before.
-    pub(super) async fn begin(copying: &'a Copying, stream: &'a str) -> Result<Self, Stop> {
+    pub(super) async fn begin(copying: &'a Copying, row: &'a CopyRow) -> Result<Self, Stop> {
+        let stream = &row.stream;
         let known = copying.lease.claim_shards(&copying.id).await?;
+        // What was there may have come and gone unseen.
+        let is_long_ago = clock::now_ms().saturating_sub(row.looked_at_ms) > KEPT_MS;
+        let unread = known.iter().find(|(_, shard)| !shard.done && shard.position.is_none());
+        if let Some((shard, _)) = unread.filter(|_| is_long_ago) {
+            let gap = format!("nothing was read of shard {shard}, and its first day is over");
+            return Err(Gap(gap).into());
+        }
         let mut replay = Self { copying, stream, known, reading: BTreeMap::new() };
         replay.find_shards().await?;
         Ok(replay)
@@ -105,8 +115,19 @@ impl<'a> Replay<'a> {
     /// Replays until something else is over.
     pub(super) async fn beside(&mut self, is_over: &AtomicBool) -> Result<(), Stop> {
         while !is_over.load(Ordering::Relaxed) {
-            let records = self.round(Occasion::Replay).await?;
-            self.pause(records).await?;
+            if self.copying.deadline.passed() {
+                // The other stops by itself, and in order.
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            let replayed = match self.round(Occasion::Replay).await {
+                Ok(records) => self.pause(records).await.map_err(Stop::from),
+                Err(stop) => Err(stop),
+            };
+            match replayed {
+                Err(Stop::Interrupt(Interrupt::OutOfTime(_))) | Ok(()) => {}
+                Err(stop) => return Err(stop),
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What becomes of one item of the target: what a copy wants there against what it finds. Pure.
 
-use super::mark::{Found, MARK, Mark};
+use super::mark::{BY_SCAN, Found, MARK, Mark};
 use crate::dynamo::{ATTRIBUTES_MAX, Edit, Kind, WireItem, same};
 
 /// What a copy wants under one key of the target.
@@ -76,7 +76,12 @@ impl Intent {
         Self { want, ..later }
     }
 
-    fn mark(&self, by: &str) -> Mark {
+    /// An item that the scan has found.
+    pub(super) fn of_scan(key: WireItem, from: WireItem, item: WireItem) -> Self {
+        Self { key, from, at: BY_SCAN.to_owned(), want: Want::Item { item, stays: false } }
+    }
+
+    pub(super) fn mark(&self, by: &str) -> Mark {
         Mark { by: by.to_owned(), from: self.from.clone(), at: self.at.clone() }
     }
 
@@ -190,12 +195,15 @@ impl Holders {
     }
 }
 
+/// The change, on the condition that all that was read is still so, as far as one request can compare it.
 fn update(keys: &[String], current: &WireItem, wanted: &WireItem) -> Verdict {
-    Edit::update(keys, current, wanted).map_or(Verdict::Keep, bounded)
+    let Some(edit) = Edit::update(keys, current, wanted) else { return Verdict::Keep };
+    let strict = edit.clone().following_from(current, current.keys());
+    bounded(if strict.width() <= ATTRIBUTES_MAX { strict } else { edit })
 }
 
 fn bounded(edit: Edit) -> Verdict {
-    let compared = edit.attributes.len();
+    let compared = edit.width();
     if edit.kind != Kind::Make && compared > ATTRIBUTES_MAX {
         return Verdict::Fails(format!(
             "{compared} attributes take part in one change, more than the {ATTRIBUTES_MAX} that one request compares"

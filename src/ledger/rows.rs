@@ -268,6 +268,8 @@ pub struct CopyRow {
     pub stream: String,
     /// Whether the target was handed over to the application once: what is not there may have been deleted by it.
     pub handed_over: bool,
+    /// When its stream was last looked at, in milliseconds since the epoch.
+    pub looked_at_ms: u64,
     /// When it last had caught up.
     pub caught_up_at: Option<String>,
 }
