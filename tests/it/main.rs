@@ -9,6 +9,7 @@ mod trap;
 
 mod backfills;
 mod convergence;
+mod copies;
 mod deploys;
 mod faults;
 mod features;
