@@ -173,7 +173,9 @@ impl Copying {
         };
         match checked.await {
             Ok(()) => {}
-            Err(Stop::Gap(gap)) => return Err(Interrupt::Failed(format!("{}; deploy again", gap.0))),
+            Err(Stop::Gap(gap)) => {
+                return Err(Interrupt::Failed(format!("{}; deploy again", gap.0)));
+            }
             Err(Stop::Interrupt(interrupt)) => return Err(self.worded(interrupt, row.stage)),
         }
         self.lease.save_copy(&self.id, &CopyRow { stage: CopyStage::Finished, ..row }).await?;
@@ -257,15 +259,11 @@ impl Copying {
             is_over.store(true, Ordering::Relaxed);
             seeded
         };
-        let (seeded, ()) =
-            futures::try_join!(seed.map_err(Stop::from), replay.beside(&is_over))?;
+        let (seeded, ()) = futures::try_join!(seed.map_err(Stop::from), replay.beside(&is_over))?;
         *counts += seeded;
         self.sweep().await?;
-        let row = CopyRow {
-            stage: CopyStage::Following,
-            looked_at_ms: clock::now_ms(),
-            ..row.clone()
-        };
+        let row =
+            CopyRow { stage: CopyStage::Following, looked_at_ms: clock::now_ms(), ..row.clone() };
         Ok(self.lease.save_copy(&self.id, &row).await?)
     }
 
@@ -273,18 +271,17 @@ impl Copying {
         self.sweep().await?;
         let mut replay = Replay::begin(self, row).await?;
         self.mend(&mut replay, row.handed_over).await?;
-        let row = CopyRow {
-            stage: CopyStage::Following,
-            looked_at_ms: clock::now_ms(),
-            ..row.clone()
-        };
+        let row =
+            CopyRow { stage: CopyStage::Following, looked_at_ms: clock::now_ms(), ..row.clone() };
         Ok(self.lease.save_copy(&self.id, &row).await?)
     }
 
     /// Catches up and checks. From then on the target is the application's.
     async fn follow(&self, row: &CopyRow) -> Result<(), Stop> {
         if self.stream().await? != row.stream {
-            return Err(Stop::Gap(lineage::Gap("its stream was turned off and on again".to_owned())));
+            return Err(Stop::Gap(lineage::Gap(
+                "its stream was turned off and on again".to_owned(),
+            )));
         }
         let mut replay = Replay::begin(self, row).await?;
         let before = replay.replayed();

@@ -66,7 +66,8 @@ pub use self::backfill::Counts;
 pub use self::item::{Change, Item, Put};
 pub use self::lambda::run;
 pub use self::migration::{
-    AfterGap, Backfill, Cap, Context, Guard, MARK, Migration, MigrationError, Sample, TableCopy, unmark,
+    AfterGap, Backfill, Cap, Context, Guard, MARK, Migration, MigrationError, Sample, TableCopy,
+    unmark,
 };
 pub use self::migrator::Migrator;
 

@@ -244,10 +244,9 @@ impl Migration {
                 Work::Function(_) => Vec::new(),
                 Work::Backfills(all) => all.iter().map(|one| one.table.clone()).collect(),
                 Work::Copy(copy) => vec![copy.from.clone(), copy.to.clone()],
-                Work::FinishCopy { copy, .. } => copy
-                    .iter()
-                    .flat_map(|(_, copy)| [copy.from.clone(), copy.to.clone()])
-                    .collect(),
+                Work::FinishCopy { copy, .. } => {
+                    copy.iter().flat_map(|(_, copy)| [copy.from.clone(), copy.to.clone()]).collect()
+                }
             },
             copies: match &self.work {
                 Work::Copy(copy) => Some(copy.from.clone()),

@@ -115,7 +115,9 @@ async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<Strin
             .await
             .map(|(counts, note)| (Some(counts), note)),
         WayBack::Copy(copy) => match cx.copying(&spec.id, copy).await {
-            Ok(copying) => copying.take_back(&spec).await.map(|counts| (Some(counts), String::new())),
+            Ok(copying) => {
+                copying.take_back(&spec).await.map(|counts| (Some(counts), String::new()))
+            }
             Err(interrupt) => Err(interrupt),
         },
     };

@@ -98,7 +98,8 @@ impl Streams {
                 .set_exclusive_start_shard_id(start)
                 .send()
                 .boxed();
-            let described = call.await.map_err(|error| failure("DescribeStream", stream, &error))?;
+            let described =
+                call.await.map_err(|error| failure("DescribeStream", stream, &error))?;
             let Some(described) = described.stream_description else { return Ok(None) };
             if described.stream_status == Some(sdk::StreamStatus::Enabling) {
                 return Ok(None);
@@ -184,9 +185,10 @@ fn shard(shard: sdk::Shard) -> Option<Shard> {
 
 /// `None` where it is not in a form that this SDK knows.
 fn record(record: sdk::Record) -> Option<Record> {
-    let by_service = record.user_identity.as_ref().is_some_and(|identity| {
-        identity.principal_id.as_deref() == Some("dynamodb.amazonaws.com")
-    });
+    let by_service = record
+        .user_identity
+        .as_ref()
+        .is_some_and(|identity| identity.principal_id.as_deref() == Some("dynamodb.amazonaws.com"));
     let change = record.dynamodb?;
     let at = change.approximate_creation_date_time.and_then(|at| at.to_millis().ok());
     let (before, after) = (change.old_image.map(item), change.new_image.map(item));

@@ -112,7 +112,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use serde_json::Value;
@@ -404,7 +404,8 @@ impl Default for Builder {
             quotas: Quotas::default(),
             speed: 1.0,
             seed: 0,
-            date: SystemTime::now(),
+            // The function reads its clock so, too, and the times of records are compared with it.
+            date: UNIX_EPOCH + Duration::from_millis(crate::clock::now_ms()),
             unseen: 1,
         }
     }

@@ -54,7 +54,8 @@ impl Copying {
             for part in 0..parts {
                 let (mut left, mut start) = (each, None);
                 loop {
-                    let (items, next) = self.page(side, (part, parts), start, PAGE.min(left)).await?;
+                    let (items, next) =
+                        self.page(side, (part, parts), start, PAGE.min(left)).await?;
                     compared += items.len();
                     left -= items.len().min(left);
                     differing.extend(self.differences(side, items, handed_over).await?);
@@ -115,7 +116,9 @@ impl Copying {
     ) -> Result<Vec<Difference>, Interrupt> {
         match side {
             Side::Source => self.compare_sources(&items, handed_over).await,
-            Side::Target => Ok(self.strays(items).await?.into_iter().map(|(found, _)| found).collect()),
+            Side::Target => {
+                Ok(self.strays(items).await?.into_iter().map(|(found, _)| found).collect())
+            }
         }
     }
 
@@ -257,7 +260,9 @@ impl Copying {
         let occasion = if leaves_missing { Occasion::Follow } else { Occasion::Repair };
         let mut intents = match side {
             Side::Source => self.intents_of(&items)?,
-            Side::Target => self.strays(items).await?.into_iter().map(|(_, intent)| intent).collect(),
+            Side::Target => {
+                self.strays(items).await?.into_iter().map(|(_, intent)| intent).collect()
+            }
         };
         for intent in &mut intents {
             if let Want::Item { stays, .. } = &mut intent.want {

@@ -85,12 +85,8 @@ impl Shape {
             Some(item) => self.expand(item)?,
             None => Vec::new(),
         };
-        let intent = |key, want| Intent {
-            key,
-            from: record.key.clone(),
-            at: record.number.clone(),
-            want,
-        };
+        let intent =
+            |key, want| Intent { key, from: record.key.clone(), at: record.number.clone(), want };
         let mut intents = Vec::new();
         for (key, item) in after {
             let stays = before.remove(&identity(&key)).is_some();

@@ -231,11 +231,14 @@ impl World {
     fn replay(&mut self, shard: usize, records: usize) {
         let occasion = if self.has_seeded { Occasion::Follow } else { Occasion::Replay };
         for _ in 0..records {
-            let Some(record) = self.shards[shard].get(self.positions[shard]).cloned() else { return };
+            let Some(record) = self.shards[shard].get(self.positions[shard]).cloned() else {
+                return;
+            };
             self.positions[shard] += 1;
             for intent in self.shape.of_record(&record).unwrap() {
                 let makes = matches!(intent.want, Want::Item { stays: false, .. });
-                if let Some(since) = self.deleted.get_mut(&identity(&intent.key)).filter(|_| makes) {
+                if let Some(since) = self.deleted.get_mut(&identity(&intent.key)).filter(|_| makes)
+                {
                     since.insert(identity(&intent.from));
                 }
                 let current = self.target.get(&identity(&intent.key)).cloned();

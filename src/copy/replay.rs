@@ -174,8 +174,7 @@ impl<'a> Replay<'a> {
                 Some(this.look(shard, row, reading, occasion))
             })
             .collect();
-        let looked: Vec<_> =
-            stream::iter(looks).buffer_unordered(SHARDS).try_collect().await?;
+        let looked: Vec<_> = stream::iter(looks).buffer_unordered(SHARDS).try_collect().await?;
         let mut records = 0;
         let mut has_ended = false;
         for Looked { shard, row, reading, records: more } in looked {

@@ -121,13 +121,17 @@ impl Intent {
             }
             // What the scan has read can be older than what is there, and never newer than what will be replayed.
             (Found::Copied(..), Scan) => Verdict::Keep,
-            (Found::Copied(current, _), Replay | Follow | Repair) if is_but_marked(current, wanted) => {
+            (Found::Copied(current, _), Replay | Follow | Repair)
+                if is_but_marked(current, wanted) =>
+            {
                 Verdict::Keep
             }
             (Found::Copied(current, _), Replay | Follow | Repair) => update(keys, current, wanted),
             (Found::Tombstone(_, mark), Scan) if is_same(&mark.from, &self.from) => Verdict::Keep,
             (Found::Tombstone(_, mark), Scan) => Verdict::Disputed(mark.from.clone()),
-            (Found::Tombstone(current, _), Replay | Follow | Repair) => update(keys, current, wanted),
+            (Found::Tombstone(current, _), Replay | Follow | Repair) => {
+                update(keys, current, wanted)
+            }
         }
     }
 

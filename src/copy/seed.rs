@@ -29,10 +29,11 @@ impl Copying {
             Ok(Change::Put(intents.into_iter().filter_map(put).collect()))
         };
         let this = Arc::clone(self);
-        let mut backfill = Backfill::new(&self.copy.from, transform).where_taken(move |from, wanted| {
-            let this = Arc::clone(&this);
-            async move { this.meet(from, wanted).await }.boxed()
-        });
+        let mut backfill =
+            Backfill::new(&self.copy.from, transform).where_taken(move |from, wanted| {
+                let this = Arc::clone(&this);
+                async move { this.meet(from, wanted).await }.boxed()
+            });
         if let Some(cap) = self.copy.cap {
             backfill = backfill.at_most(cap);
         }

@@ -49,7 +49,9 @@ impl Copying {
         for _ in 0..CONTENDED_MAX {
             let decided = self.decide(occasion, intents, &current).await?;
             let actions = self.actions(&decided, advance.as_ref())?;
-            if actions.is_empty() || self.send(&decided, actions, advance.as_ref(), &mut current).await? {
+            if actions.is_empty()
+                || self.send(&decided, actions, advance.as_ref(), &mut current).await?
+            {
                 self.note_left(&decided.left).await?;
                 return Ok(decided.edits.len() as u64);
             }
@@ -82,9 +84,7 @@ impl Copying {
         const READ_MAX: usize = 100;
         let mut items = Vec::new();
         for some in keys.chunks(READ_MAX) {
-            items.extend(
-                self.persistently(|| self.dynamo.get_items(table, some.to_vec())).await?,
-            );
+            items.extend(self.persistently(|| self.dynamo.get_items(table, some.to_vec())).await?);
         }
         Ok(items)
     }
@@ -216,8 +216,7 @@ impl Copying {
             let name = describe(&self.shape.target_keys, key);
             tracing::warn!(table = self.copy.to, item = name, "left as it is: {why}");
             if self.left.fetch_add(1, Ordering::Relaxed) < LEFT_MAX {
-                let row =
-                    CopiedRow { why: (*why).to_owned(), at: clock::now(), key: key.clone() };
+                let row = CopiedRow { why: (*why).to_owned(), at: clock::now(), key: key.clone() };
                 self.lease.save_note(&self.id, Note::Left, &identity(key), &row).await?;
             }
         }

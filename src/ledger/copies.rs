@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 
+use super::SetExpression;
 use super::items::{map, read, set_with};
 use super::lease::{Lease, number};
 use super::rows::{CopiedRow, CopyRow, FORMAT, ShardRow, entry};
 use super::write::RowWrite;
-use super::SetExpression;
 use crate::dynamo::{WireItem, patiently};
 use crate::interrupt::Interrupt;
 

@@ -127,7 +127,10 @@ impl Lease {
         Ok(())
     }
 
-    pub(super) async fn rows_after(&self, from: &str) -> Result<Vec<(String, WireItem)>, Interrupt> {
+    pub(super) async fn rows_after(
+        &self,
+        from: &str,
+    ) -> Result<Vec<(String, WireItem)>, Interrupt> {
         let ledger = self.ledger();
         let to = format!("{from}{}", entry::LAST);
         let rows = patiently(|| ledger.range(from, &to)).await?;
