@@ -112,21 +112,15 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Replays until something else is over.
+    /// Replays until something else is over, which stops by itself, and in order, when the time is.
     pub(super) async fn beside(&mut self, is_over: &AtomicBool) -> Result<(), Stop> {
         while !is_over.load(Ordering::Relaxed) {
-            if self.copying.deadline.passed() {
-                // The other stops by itself, and in order.
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-            let replayed = match self.round(Occasion::Replay).await {
-                Ok(records) => self.pause(records).await.map_err(Stop::from),
-                Err(stop) => Err(stop),
+            let records = match self.round(Occasion::Replay).await {
+                Err(Stop::Interrupt(Interrupt::OutOfTime(_))) => 0,
+                records => records?,
             };
-            match replayed {
-                Err(Stop::Interrupt(Interrupt::OutOfTime(_))) | Ok(()) => {}
-                Err(stop) => return Err(stop),
+            if records == 0 {
+                tokio::time::sleep(PAUSE).await;
             }
         }
         Ok(())
