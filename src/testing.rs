@@ -100,6 +100,7 @@ mod schema;
 mod server;
 mod services;
 mod settings;
+mod shards;
 mod stack;
 mod table;
 mod tags;

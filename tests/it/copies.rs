@@ -590,3 +590,49 @@ async fn a_transform_that_is_not_pure_is_found_out() {
         &["the copy has not converged: item customer=c", "Is the transform pure?"],
     );
 }
+
+/// Lets time pass for everybody, a few hours at a time.
+async fn wait_hours(hours: u64) {
+    tokio::time::sleep(Duration::from_hours(hours)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn shards_that_have_split_meanwhile_are_read_with_the_parents_first() {
+    let mut world = World::with(20).await;
+    world.deploy(&declared(), only_copy()).await.expect_success();
+    // Every four hours the shards are followed by others. Each order goes from one customer to the next and back.
+    for round in 0..5_u64 {
+        for id in 0..20 {
+            world.put("orders", order(id, &format!("c{}", (id + round) % 4), round)).await;
+        }
+        world.delete("orders", item([("pk", text(&round.to_string()))])).await;
+        wait_hours(3).await;
+    }
+    world.deploy(&declared(), only_copy()).await.expect_success();
+    assert_eq!(world.copies().await, world.expected().await);
+    let shards = world.rows(&format!("copy#{COPY}#shard#")).await;
+    assert!(shards.len() > 5, "{shards:?}");
+    world.deploy(&declared(), both()).await.expect_success();
+    assert_eq!(world.copies().await, world.expected().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_older_than_a_day_are_known_to_be_gone() {
+    for (hours, is_lost) in [(20, false), (30, true), (60, true)] {
+        let mut world = World::with(6).await;
+        world.deploy(&declared(), only_copy()).await.expect_success();
+        world.put("orders", order(2, "c2", 1000)).await;
+        world.delete("orders", item([("pk", text("3"))])).await;
+        wait_hours(hours).await;
+        world.put("orders", order(9, "c2", 9)).await;
+        let deployed = world.deploy(&declared(), only_copy()).await;
+        if is_lost {
+            assert_failed(&deployed, &["a stream keeps them for 24 hours"]);
+            let decided = Migration::copy(COPY, copy().after_gap(AfterGap::PutMissing));
+            world.deploy(&declared(), vec![decided]).await.expect_success();
+        } else {
+            deployed.expect_success();
+        }
+        assert_eq!(world.copies().await, world.expected().await, "after {hours} hours");
+    }
+}
