@@ -34,6 +34,7 @@ mod compare;
 mod expand;
 mod lineage;
 mod mark;
+mod mend;
 #[cfg(test)]
 mod model;
 mod replay;
@@ -52,7 +53,7 @@ use self::expand::Shape;
 pub use self::mark::MARK;
 use self::replay::{Replay, Stop};
 use self::rule::Occasion;
-use crate::backfill::{Counts, Direction};
+use crate::backfill::{Counts, Direction, describe_table};
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::dynamo::{Description, Dynamo};
@@ -97,8 +98,8 @@ impl Copying {
         let dynamo = &services.dynamo;
         let shape = Shape {
             rekey: Arc::clone(&copy.rekey),
-            source_keys: keys_of(&describe(dynamo, &copy.from).await?),
-            target_keys: keys_of(&describe(dynamo, &copy.to).await?),
+            source_keys: keys_of(&describe_table(dynamo, &copy.from).await?),
+            target_keys: keys_of(&describe_table(dynamo, &copy.to).await?),
         };
         Ok(Arc::new(Self {
             id: id.to_owned(),
@@ -235,7 +236,7 @@ impl Copying {
 
     /// ARN of the stream of the source.
     async fn stream(&self) -> Result<String, Interrupt> {
-        let described = describe(&self.dynamo, &self.copy.from).await?;
+        let described = describe_table(&self.dynamo, &self.copy.from).await?;
         match (described.table.stream, described.stream_arn) {
             (Some(Stream::NewAndOldImages), Some(arn)) => Ok(arn),
             (_, _) => Err(Interrupt::Failed(format!(
@@ -268,9 +269,9 @@ impl Copying {
     }
 
     async fn catch_up_and_mend(&self, row: &CopyRow) -> Result<(), Stop> {
-        self.sweep().await?;
         let mut replay = Replay::begin(self, row).await?;
         self.mend(&mut replay, row.handed_over).await?;
+        self.sweep().await?;
         let row =
             CopyRow { stage: CopyStage::Following, looked_at_ms: clock::now_ms(), ..row.clone() };
         Ok(self.lease.save_copy(&self.id, &row).await?)
@@ -358,11 +359,6 @@ impl Copying {
             other => other,
         }
     }
-}
-
-async fn describe(dynamo: &Dynamo, table: &str) -> Result<Description, Interrupt> {
-    let described = crate::dynamo::patiently(|| dynamo.describe_table(table)).await?;
-    described.ok_or_else(|| Interrupt::Failed(format!("table {table} does not exist")))
 }
 
 fn keys_of(described: &Description) -> Vec<String> {

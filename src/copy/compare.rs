@@ -1,35 +1,46 @@
-//! Compares both tables: some items of each, to check that a copy has converged; all of them, to mend it after records were
-//! lost.
+//! Compares some items of both tables, to check that a copy has converged: forward, whether each source item is copied as it
+//! is, and back, whether each copy has a source item.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::time::Duration;
 
-use super::Copying;
-use super::expand::{describe, identity};
-use super::mark::Found;
+use super::expand::identity;
+use super::mark::{Found, Mark};
 use super::replay::{Replay, Stop};
 use super::rule::{Intent, Occasion, Want, is_same};
-use crate::dynamo::{WireItem, key_of, same};
+use super::{Copying, POLL};
+use crate::backfill::describe;
+use crate::dynamo::{WireItem, digest, key_of, same};
 use crate::interrupt::Interrupt;
-use crate::ledger::rows::CheckpointRow;
-use crate::migration::{AfterGap, Sample};
+use crate::migration::Sample;
 
 /// Parts of a table that items are taken from.
 const PARTS: u32 = 16;
-/// Items that are compared together.
-const PAGE: usize = 90;
-/// What differs may only not have been replayed yet: so often it is replayed and looked at again.
-const LOOKS: usize = 5;
+/// Items that are read together.
+pub(super) const PAGE: usize = 90;
+/// What differs may only not have been replayed yet, or be written to all the time: so often it is looked at again.
+const LOOKS: u32 = 10;
+/// It is wrong where its source item has stayed the same for so many looks, with all replayed in between.
+const LOOKS_WRONG: u32 = 6;
+/// More than this need no further proof.
+const DIFFERING_MAX: usize = 1000;
 
-/// Two items that do not agree, by their keys.
+/// Two items that do not agree.
 #[derive(Debug, Clone)]
-struct Difference {
+pub(super) struct Difference {
+    /// Key of the source item.
     from: WireItem,
+    /// Key of the copy.
     key: WireItem,
+    /// A digest of the source item; none where there is none.
+    source: Option<String>,
+    /// For how many looks all of this has stayed the same.
+    looks: u32,
 }
 
 /// One side of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     Source,
     Target,
 }
@@ -41,35 +52,13 @@ impl Copying {
         replay: &mut Replay<'_>,
         handed_over: bool,
     ) -> Result<(), Stop> {
-        let mut differing = Vec::new();
-        let mut compared = 0;
-        for side in [Side::Source, Side::Target] {
-            let (parts, each) = match self.copy.sample {
-                Sample::All => (PARTS, usize::MAX),
-                Sample::Items(items) => {
-                    let parts = PARTS.min(items.max(1));
-                    (parts, usize::try_from(items.div_ceil(parts)).unwrap_or(usize::MAX))
-                }
-            };
-            for part in 0..parts {
-                let (mut left, mut start) = (each, None);
-                loop {
-                    let (items, next) =
-                        self.page(side, (part, parts), start, PAGE.min(left)).await?;
-                    compared += items.len();
-                    left -= items.len().min(left);
-                    differing.extend(self.differences(side, items, handed_over).await?);
-                    start = next;
-                    if start.is_none() || left == 0 {
-                        break;
-                    }
-                }
-            }
-        }
+        let (compared, mut differing) = self.compare(handed_over).await?;
+        let pause = POLL.max(self.copy.within / (LOOKS_WRONG - 1));
         for _ in 0..LOOKS {
             if differing.is_empty() {
                 break;
             }
+            self.wait(pause).await?;
             replay.catch_up(Occasion::Follow).await?;
             let mut still = Vec::new();
             for some in differing.chunks(PAGE) {
@@ -77,7 +66,8 @@ impl Copying {
             }
             differing = still;
         }
-        let Some(Difference { from, key }) = differing.first() else {
+        differing.retain(|one| one.looks >= LOOKS_WRONG);
+        let Some(Difference { from, key, .. }) = differing.first() else {
             tracing::info!(from = self.copy.from, to = self.copy.to, compared, "both tables agree");
             return Ok(());
         };
@@ -92,7 +82,44 @@ impl Copying {
         ))))
     }
 
-    async fn page(
+    async fn wait(&self, time: Duration) -> Result<(), Interrupt> {
+        if self.deadline.sleep(time).await {
+            Ok(())
+        } else {
+            Err(Interrupt::OutOfTime(String::new()))
+        }
+    }
+
+    /// Compares the sample; returns how many items that were, and what differs.
+    async fn compare(&self, handed_over: bool) -> Result<(usize, Vec<Difference>), Interrupt> {
+        let (parts, each) = match self.copy.sample {
+            Sample::All => (PARTS, usize::MAX),
+            Sample::Items(items) => {
+                let parts = PARTS.min(items.max(1));
+                (parts, usize::try_from(items.div_ceil(parts)).unwrap_or(usize::MAX))
+            }
+        };
+        let (mut compared, mut differing) = (0, Vec::new());
+        for (side, part) in [Side::Source, Side::Target]
+            .into_iter()
+            .flat_map(|side| (0..parts).map(move |part| (side, part)))
+        {
+            let (mut left, mut start) = (each, None);
+            while left > 0 && differing.len() < DIFFERING_MAX {
+                let (items, next) = self.page(side, (part, parts), start, PAGE.min(left)).await?;
+                compared += items.len();
+                left -= items.len().min(left);
+                differing.extend(self.differences(side, &items, handed_over).await?);
+                start = next;
+                if start.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok((compared, differing))
+    }
+
+    pub(super) async fn page(
         &self,
         side: Side,
         part: (u32, u32),
@@ -111,11 +138,11 @@ impl Copying {
     async fn differences(
         &self,
         side: Side,
-        items: Vec<WireItem>,
+        items: &[WireItem],
         handed_over: bool,
     ) -> Result<Vec<Difference>, Interrupt> {
         match side {
-            Side::Source => self.compare_sources(&items, handed_over).await,
+            Side::Source => self.compare_sources(items, handed_over).await,
             Side::Target => {
                 Ok(self.strays(items).await?.into_iter().map(|(found, _)| found).collect())
             }
@@ -145,13 +172,26 @@ impl Copying {
                 }
             }
         };
-        let differing = intents.iter().filter(differs);
-        Ok(differing
-            .map(|intent| Difference { from: intent.from.clone(), key: intent.key.clone() })
-            .collect())
+        let sources = self.digests(items);
+        let difference = |intent: &Intent| Difference {
+            from: intent.from.clone(),
+            key: intent.key.clone(),
+            source: sources.get(&identity(&intent.from)).cloned(),
+            looks: 0,
+        };
+        Ok(intents.iter().filter(differs).map(difference).collect())
     }
 
-    fn intents_of(&self, items: &[WireItem]) -> Result<Vec<Intent>, Interrupt> {
+    /// Digests of source items, by the identities of their keys.
+    fn digests(&self, items: &[WireItem]) -> HashMap<String, String> {
+        let one = |item: &WireItem| {
+            let whole = digest(item.iter().map(|(name, value)| (name, Some(value))));
+            (identity(&key_of(&self.shape.source_keys, item)), whole)
+        };
+        items.iter().map(one).collect()
+    }
+
+    pub(super) fn intents_of(&self, items: &[WireItem]) -> Result<Vec<Intent>, Interrupt> {
         let mut intents = Vec::new();
         for item in items {
             intents.extend(self.shape.of_item(item).map_err(|error| {
@@ -168,27 +208,30 @@ impl Copying {
     }
 
     /// Copies whose source items do not have their key any more, each with what would take it away.
-    async fn strays(&self, items: Vec<WireItem>) -> Result<Vec<(Difference, Intent)>, Interrupt> {
+    pub(super) async fn strays(
+        &self,
+        items: &[WireItem],
+    ) -> Result<Vec<(Difference, Intent)>, Interrupt> {
         let mut copies = Vec::new();
-        for item in &items {
+        for item in items {
             if let Found::Copied(_, mark) = Found::of(&self.id, Some(item)) {
                 copies.push((mark, key_of(&self.shape.target_keys, item)));
             }
         }
         let froms = distinct(copies.iter().map(|(mark, _)| mark.from.clone()));
+        let sources = self.read(&self.copy.from, froms).await?;
+        let digests = self.digests(&sources);
         let source_keys = &self.shape.source_keys;
-        let sources: HashMap<_, _> = self
-            .read(&self.copy.from, froms)
-            .await?
-            .into_iter()
-            .map(|item| (identity(&key_of(source_keys, &item)), item))
-            .collect();
-        let is_stray = |(mark, key): &(super::mark::Mark, WireItem)| {
+        let sources: HashMap<_, _> =
+            sources.into_iter().map(|item| (identity(&key_of(source_keys, &item)), item)).collect();
+        let is_stray = |(mark, key): &(Mark, WireItem)| {
             let source = sources.get(&identity(&mark.from));
             !source.is_some_and(|source| self.shape.holds(source, key))
         };
         let strays = copies.into_iter().filter(is_stray).map(|(mark, key)| {
-            let difference = Difference { from: mark.from.clone(), key: key.clone() };
+            let source = digests.get(&identity(&mark.from)).cloned();
+            let difference =
+                Difference { from: mark.from.clone(), key: key.clone(), source, looks: 0 };
             let want = Want::Nothing;
             (difference, Intent { key, from: mark.from, at: mark.at, want })
         });
@@ -206,76 +249,16 @@ impl Copying {
         let mut still = self.compare_sources(&sources, handed_over).await?;
         let copies = distinct(differing.iter().map(|one| one.key.clone()));
         let copies = self.read(&self.copy.to, copies).await?;
-        still.extend(self.strays(copies).await?.into_iter().map(|(difference, _)| difference));
+        still.extend(self.strays(&copies).await?.into_iter().map(|(difference, _)| difference));
+        for one in &mut still {
+            let before = differing.iter().find(|before| {
+                is_same(&before.key, &one.key)
+                    && is_same(&before.from, &one.from)
+                    && before.source == one.source
+            });
+            one.looks = before.map_or(0, |before| before.looks + 1);
+        }
         Ok(still)
-    }
-
-    /// Compares all items and mends what differs, in turns with the replay: between the reading of an item and the writing of
-    /// its copy, nothing is replayed, so that no version is put over a later one.
-    pub(super) async fn mend(
-        &self,
-        replay: &mut Replay<'_>,
-        handed_over: bool,
-    ) -> Result<(), Stop> {
-        replay.catch_up(Occasion::Follow).await?;
-        for side in [Side::Source, Side::Target] {
-            let key = format!("{}{side:?}", self.mending());
-            let saved = self.lease.checkpoint(&key).await?.unwrap_or_default();
-            if saved.done {
-                continue;
-            }
-            let (mut start, mut read, mut changed) = (saved.last_key, saved.read, saved.changed);
-            loop {
-                let (items, next) = self.page(side, (0, 1), start, PAGE).await?;
-                read += items.len() as u64;
-                changed += self.mend_page(side, items, handed_over).await?;
-                start = next;
-                let row = CheckpointRow {
-                    last_key: start.clone(),
-                    done: start.is_none(),
-                    read,
-                    changed,
-                    ..CheckpointRow::default()
-                };
-                self.lease.save_checkpoints(vec![(key.clone(), row)]).await?;
-                if start.is_none() {
-                    break;
-                }
-                replay.catch_up(Occasion::Follow).await?;
-            }
-            tracing::info!(?side, read, changed, "compared and mended");
-        }
-        Ok(())
-    }
-
-    async fn mend_page(
-        &self,
-        side: Side,
-        items: Vec<WireItem>,
-        handed_over: bool,
-    ) -> Result<u64, Interrupt> {
-        const TOGETHER: usize = 45;
-        let leaves_missing = handed_over && self.copy.after_gap == Some(AfterGap::LeaveMissing);
-        // What is not there then counts as deleted.
-        let occasion = if leaves_missing { Occasion::Follow } else { Occasion::Repair };
-        let mut intents = match side {
-            Side::Source => self.intents_of(&items)?,
-            Side::Target => {
-                self.strays(items).await?.into_iter().map(|(_, intent)| intent).collect()
-            }
-        };
-        for intent in &mut intents {
-            if let Want::Item { stays, .. } = &mut intent.want {
-                *stays = leaves_missing;
-            }
-        }
-        let mut changed = 0;
-        while !intents.is_empty() {
-            let (some, rest) = take_distinct(intents, TOGETHER);
-            changed += self.carry_out(occasion, &some, None).await?;
-            intents = rest;
-        }
-        Ok(changed)
     }
 }
 
@@ -283,11 +266,4 @@ impl Copying {
 fn distinct(keys: impl Iterator<Item = WireItem>) -> Vec<WireItem> {
     let by_identity: HashMap<_, _> = keys.map(|key| (identity(&key), key)).collect();
     by_identity.into_values().collect()
-}
-
-/// So many intents at most of which no two are about one key, and the rest.
-fn take_distinct(intents: Vec<Intent>, most: usize) -> (Vec<Intent>, Vec<Intent>) {
-    let mut ids = HashSet::new();
-    let is_taken = |intent: &Intent| ids.len() < most && ids.insert(identity(&intent.key));
-    intents.into_iter().partition(is_taken)
 }

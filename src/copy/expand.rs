@@ -5,9 +5,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use super::rule::{Intent, Want};
+use crate::backfill::describe;
 use crate::dynamo::{WireItem, digest, key_of};
 use crate::interrupt::panic_message;
 use crate::item::Item;
@@ -100,20 +99,4 @@ impl Shape {
 /// A text that is the same for two keys if they are one key.
 pub(super) fn identity(key: &WireItem) -> String {
     digest(key.iter().map(|(name, value)| (name, Some(value))))
-}
-
-/// A key as a person writes it.
-pub(super) fn describe(names: &[String], key: &WireItem) -> String {
-    let part = |name: &String| {
-        let value = match key.get(name) {
-            Some(AttributeValue::S(text)) => text.clone(),
-            Some(AttributeValue::N(digits)) => digits.clone(),
-            Some(AttributeValue::B(bytes)) => {
-                bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-            }
-            _ => "?".to_owned(),
-        };
-        format!("{name}={value}")
-    };
-    names.iter().map(part).collect::<Vec<_>>().join(" ")
 }

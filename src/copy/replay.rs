@@ -8,10 +8,11 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Copying;
-use super::expand::{describe, identity};
+use super::expand::identity;
 use super::lineage::{self, Gap, Known};
 use super::rule::{Intent, Occasion, Want, is_same};
 use super::write::Advance;
+use crate::backfill::describe;
 use crate::clock;
 use crate::dynamo::size;
 use crate::interrupt::Interrupt;

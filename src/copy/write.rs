@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use super::Copying;
-use super::expand::{describe, identity};
+use super::expand::identity;
 use super::mark::{self, Found};
 use super::rule::{Holders, Intent, Occasion, Verdict};
-use crate::backfill::retry;
+use crate::backfill::{describe, retry};
 use crate::clock;
 use crate::dynamo::{Edit, Fate, WireItem, patiently};
 use crate::interrupt::Interrupt;
