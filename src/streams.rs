@@ -31,7 +31,7 @@ pub struct Shard {
 
 /// From where a shard is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum From {
+pub enum Start {
     /// From the oldest record that there still is.
     Oldest,
     /// From the record of this number.
@@ -120,12 +120,12 @@ impl Streams {
         &self,
         stream: &str,
         shard: &str,
-        from: &From,
+        start: &Start,
     ) -> Result<Read<String>, Error> {
-        let (kind, number) = match from {
-            From::Oldest => (sdk::ShardIteratorType::TrimHorizon, None),
-            From::At(number) => (sdk::ShardIteratorType::AtSequenceNumber, Some(number)),
-            From::After(number) => (sdk::ShardIteratorType::AfterSequenceNumber, Some(number)),
+        let (kind, number) = match start {
+            Start::Oldest => (sdk::ShardIteratorType::TrimHorizon, None),
+            Start::At(number) => (sdk::ShardIteratorType::AtSequenceNumber, Some(number)),
+            Start::After(number) => (sdk::ShardIteratorType::AfterSequenceNumber, Some(number)),
         };
         let call = self
             .0

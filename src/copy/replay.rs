@@ -17,7 +17,7 @@ use crate::clock;
 use crate::dynamo::size;
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{CopyRow, ShardRow};
-use crate::streams::{From, Read, Record};
+use crate::streams::{Read, Record, Start};
 
 /// Shards that are replayed at the same time.
 const SHARDS: usize = 8;
@@ -40,13 +40,13 @@ pub(super) enum Stop {
     Gap(Gap),
 }
 
-impl std::convert::From<Interrupt> for Stop {
+impl From<Interrupt> for Stop {
     fn from(interrupt: Interrupt) -> Self {
         Self::Interrupt(interrupt)
     }
 }
 
-impl std::convert::From<Gap> for Stop {
+impl From<Gap> for Stop {
     fn from(gap: Gap) -> Self {
         Self::Gap(gap)
     }
@@ -196,8 +196,9 @@ impl<'a> Replay<'a> {
         let place = match reading.place.take() {
             Some(place) => place,
             None => {
-                let from = from(&row);
-                match copying.persistently(|| copying.streams.place(stream, &shard, &from)).await? {
+                let start = start(&row);
+                match copying.persistently(|| copying.streams.place(stream, &shard, &start)).await?
+                {
                     Read::Found(place) => place,
                     Read::Trimmed => return Err(trimmed().into()),
                     Read::Expired => return Ok(Looked { shard, row, reading, records: 0 }),
@@ -272,11 +273,11 @@ impl<'a> Replay<'a> {
 }
 
 /// Where a shard is read on.
-fn from(row: &ShardRow) -> From {
+fn start(row: &ShardRow) -> Start {
     match (&row.position, &row.first) {
-        (Some(position), _) => From::After(position.clone()),
-        (None, Some(first)) => From::At(first.clone()),
-        (None, None) => From::Oldest,
+        (Some(position), _) => Start::After(position.clone()),
+        (None, Some(first)) => Start::At(first.clone()),
+        (None, None) => Start::Oldest,
     }
 }
 
