@@ -118,9 +118,9 @@ impl Copying {
         let mut counts = Counts::default();
         for _ in 0..STAGES_MAX {
             let row = match self.lease.copy(&self.id).await? {
-                None => self.anchor(self.fresh(spec), CopyStage::Seeding).await?,
+                None => self.anchor(fresh(spec), CopyStage::Seeding).await?,
                 Some(row) if row.fingerprint != spec.fingerprint => {
-                    let row = CopyRow { stage: CopyStage::Clearing, ..self.fresh(spec) };
+                    let row = CopyRow { stage: CopyStage::Clearing, ..fresh(spec) };
                     self.lease.save_copy(&self.id, &row).await?;
                     row
                 }
@@ -205,10 +205,6 @@ impl Copying {
                 self.id, self.copy.from, self.copy.to, self.id
             )
         })
-    }
-
-    fn fresh(&self, spec: &Spec) -> CopyRow {
-        CopyRow { fingerprint: spec.fingerprint.clone(), ..CopyRow::default() }
     }
 
     /// Records where the stream is, and then the stage that begins with it.
@@ -359,6 +355,10 @@ impl Copying {
             other => other,
         }
     }
+}
+
+fn fresh(spec: &Spec) -> CopyRow {
+    CopyRow { fingerprint: spec.fingerprint.clone(), ..CopyRow::default() }
 }
 
 fn keys_of(described: &Description) -> Vec<String> {

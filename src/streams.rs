@@ -104,8 +104,8 @@ impl Streams {
             if described.stream_status == Some(sdk::StreamStatus::Enabling) {
                 return Ok(None);
             }
-            start = described.last_evaluated_shard_id.clone();
             shards.extend(described.shards.unwrap_or_default().into_iter().filter_map(shard));
+            start = described.last_evaluated_shard_id;
             if start.is_none() {
                 return Ok(Some(shards));
             }
@@ -154,9 +154,9 @@ impl Streams {
             Err(error) if error.code() == Some(EXPIRED) => return Ok(Read::Expired),
             Err(error) => return Err(failure("GetRecords", stream, &error)),
         };
-        let records: Option<Vec<_>> =
+        let records: Result<Vec<_>, Unknown> =
             output.records.unwrap_or_default().into_iter().map(record).collect();
-        let records = records.ok_or_else(|| Error {
+        let records = records.map_err(|Unknown| Error {
             service: Service::Streams,
             action: "GetRecords",
             resource: stream.to_owned(),
@@ -183,36 +183,33 @@ fn shard(shard: sdk::Shard) -> Option<Shard> {
     Some(Shard { id: shard.shard_id?, parent: shard.parent_shard_id, first })
 }
 
-/// `None` where it is not in a form that this SDK knows.
-fn record(record: sdk::Record) -> Option<Record> {
+/// Something is not in a form that this SDK knows.
+struct Unknown;
+
+fn record(record: sdk::Record) -> Result<Record, Unknown> {
     let by_service = record
         .user_identity
         .as_ref()
         .is_some_and(|identity| identity.principal_id.as_deref() == Some("dynamodb.amazonaws.com"));
-    let change = record.dynamodb?;
+    let change = record.dynamodb.ok_or(Unknown)?;
     let at = change.approximate_creation_date_time.and_then(|at| at.to_millis().ok());
-    let (before, after) = (change.old_image.map(item), change.new_image.map(item));
-    Some(Record {
-        number: change.sequence_number?,
+    Ok(Record {
+        number: change.sequence_number.ok_or(Unknown)?,
         at_ms: at.and_then(|at| u64::try_from(at).ok()).unwrap_or_default(),
-        key: item(change.keys?)?,
-        before: known(before)?,
-        after: known(after)?,
+        key: item(change.keys.ok_or(Unknown)?)?,
+        before: change.old_image.map(item).transpose()?,
+        after: change.new_image.map(item).transpose()?,
         by_service,
     })
 }
 
-fn known<T>(image: Option<Option<T>>) -> Option<Option<T>> {
-    image.map_or(Some(None), |image| image.map(Some))
-}
-
-fn item(attributes: HashMap<String, sdk::AttributeValue>) -> Option<WireItem> {
-    attributes.into_iter().map(|(name, one)| Some((name, value(one)?))).collect()
+fn item(attributes: HashMap<String, sdk::AttributeValue>) -> Result<WireItem, Unknown> {
+    attributes.into_iter().map(|(name, one)| Ok((name, value(one)?))).collect()
 }
 
 /// The SDK of streams has types of its own for the same values.
-fn value(of: sdk::AttributeValue) -> Option<AttributeValue> {
-    Some(match of {
+fn value(of: sdk::AttributeValue) -> Result<AttributeValue, Unknown> {
+    Ok(match of {
         sdk::AttributeValue::S(text) => AttributeValue::S(text),
         sdk::AttributeValue::N(number) => AttributeValue::N(number),
         sdk::AttributeValue::B(bytes) => AttributeValue::B(bytes),
@@ -223,8 +220,8 @@ fn value(of: sdk::AttributeValue) -> Option<AttributeValue> {
         sdk::AttributeValue::Bs(all) => AttributeValue::Bs(all),
         sdk::AttributeValue::M(map) => AttributeValue::M(item(map)?),
         sdk::AttributeValue::L(list) => {
-            AttributeValue::L(list.into_iter().map(value).collect::<Option<_>>()?)
+            AttributeValue::L(list.into_iter().map(value).collect::<Result<_, _>>()?)
         }
-        _ => return None,
+        _ => return Err(Unknown),
     })
 }

@@ -58,8 +58,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..60)
 }
 
-fn text(text: impl ToString) -> AttributeValue {
-    AttributeValue::S(text.to_string())
+fn text(n: impl Into<u64>) -> AttributeValue {
+    AttributeValue::S(n.into().to_string())
 }
 
 fn key(name: &str, n: u8) -> WireItem {
@@ -332,13 +332,12 @@ impl World {
     fn found(&self) -> BTreeMap<String, WireItem> {
         let unmarked = |(id, item): (&String, &WireItem)| {
             let mut item = item.clone();
-            match self.theirs.get(id) {
+            if let Some(theirs) = self.theirs.get(id) {
                 // A change of theirs and one of ours that have met in the same moment are both there.
-                Some(theirs) => item.retain(|name, _| theirs.contains_key(name) || name == "whole"),
-                None => {
-                    assert!(matches!(Found::of(BY, Some(&item)), Found::Copied(..)), "{item:?}");
-                    item.remove(MARK);
-                }
+                item.retain(|name, _| theirs.contains_key(name) || name == "whole");
+            } else {
+                assert!(matches!(Found::of(BY, Some(&item)), Found::Copied(..)), "{item:?}");
+                item.remove(MARK);
             }
             (id.clone(), item)
         };

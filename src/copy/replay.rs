@@ -193,17 +193,16 @@ impl<'a> Replay<'a> {
     ) -> Result<Looked, Stop> {
         let (copying, stream) = (self.copying, self.stream);
         let trimmed = || Gap(format!("records of shard {shard} are gone that were not replayed"));
-        let place = match reading.place.take() {
-            Some(place) => place,
-            None => {
-                let start = start(&row);
-                match copying.persistently(|| copying.streams.place(stream, &shard, &start)).await?
-                {
-                    Read::Found(place) => place,
-                    Read::Trimmed => return Err(trimmed().into()),
-                    Read::Expired => return Ok(Looked { shard, row, reading, records: 0 }),
-                }
-            }
+        let place = if let Some(place) = reading.place.take() {
+            Read::Found(place)
+        } else {
+            let start = start(&row);
+            copying.persistently(|| copying.streams.place(stream, &shard, &start)).await?
+        };
+        let place = match place {
+            Read::Found(place) => place,
+            Read::Trimmed => return Err(trimmed().into()),
+            Read::Expired => return Ok(Looked { shard, row, reading, records: 0 }),
         };
         let read = copying.persistently(|| copying.streams.records(stream, &place)).await?;
         let read = match read {
@@ -312,12 +311,11 @@ impl Part {
     fn add(&mut self, record: &Record, intents: Vec<(String, Intent)>) {
         for (id, intent) in intents {
             self.bytes += intent.size();
-            match self.earlier(&id).cloned() {
-                Some(earlier) => self.intents[self.places[&id]] = earlier.followed_by(intent),
-                None => {
-                    self.places.insert(id, self.intents.len());
-                    self.intents.push(intent);
-                }
+            if let Some(earlier) = self.earlier(&id).cloned() {
+                self.intents[self.places[&id]] = earlier.followed_by(intent);
+            } else {
+                self.places.insert(id, self.intents.len());
+                self.intents.push(intent);
             }
         }
         self.after.position = Some(record.number.clone());

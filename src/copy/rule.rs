@@ -146,12 +146,11 @@ impl Intent {
         let tombstone = || self.mark(by).tombstone(&self.key);
         match (found, occasion) {
             (Found::Nothing, Replay) => bounded(Edit::make(keys, &tombstone())),
-            (Found::Nothing, Scan | Follow | Repair) => Verdict::Keep,
             // What the scan is about to put in the place of another's must meet a trace of this one.
             (Found::Tombstone(current, mark), Replay) if !is_same(&mark.from, &self.from) => {
                 update(keys, current, &tombstone())
             }
-            (Found::Tombstone(..), _) => Verdict::Keep,
+            (Found::Nothing, Scan | Follow | Repair) | (Found::Tombstone(..), _) => Verdict::Keep,
             (Found::Copied(_, mark), Replay) if !is_same(&mark.from, &self.from) => {
                 Verdict::Disputed(mark.from.clone())
             }

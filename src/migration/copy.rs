@@ -85,7 +85,7 @@ pub enum AfterGap {
 /// A record this old, or one of a busy table, is recent enough.
 const WITHIN: Duration = Duration::from_secs(10);
 /// Nobody may have written to the old table for so long when a copy is finished.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 /// Items of each table that are compared.
 const SAMPLE: Sample = Sample::Items(1000);
 

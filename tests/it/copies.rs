@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{StreamSpecification, StreamViewType};
 use serde_json::{Value, json};
+use tablewright::migrator::Builder;
 use tablewright::testing::{ControlPlane, Deployed, Fault, Stack};
 use tablewright::{
     AfterGap, Cap, Item, MARK, Migration, MigrationError, Migrator, Sample, TableCopy, unmark,
@@ -90,8 +91,7 @@ impl World {
             declared["Migrations"] = json!({});
         }
         declared["Migrations"]["Hash"] = json!(self.deploys.to_string());
-        let builder =
-            migrations.into_iter().fold(Migrator::builder(), |all, one| all.migration(one));
+        let builder = migrations.into_iter().fold(Migrator::builder(), Builder::migration);
         self.stack.build(builder.build());
         self.stack.deploy(&declared).await
     }
@@ -384,7 +384,7 @@ fn a_list_that_finishes_what_is_no_copy_is_refused() {
         ],
     ];
     for list in lists {
-        let builder = list.into_iter().fold(Migrator::builder(), |all, one| all.migration(one));
+        let builder = list.into_iter().fold(Migrator::builder(), Builder::migration);
         let error = builder.build().unwrap_err().to_string();
         assert!(error.contains("which makes none"), "{error}");
     }
@@ -580,7 +580,9 @@ async fn a_transform_that_is_not_pure_is_found_out() {
     let impure = move |order: Item| {
         let call = calls.fetch_add(1, Ordering::Relaxed);
         let mut copies = by_customer(order)?;
-        copies.iter_mut().for_each(|copy| copy.set_number("call", call));
+        for copy in &mut copies {
+            copy.set_number("call", call);
+        }
         Ok(copies)
     };
     let impure = TableCopy::new("orders", "by_customer", impure).compare(Sample::All);
