@@ -308,6 +308,9 @@ impl Copying {
         }
         tracing::warn!(from, to, gap, "records were lost, both tables will be compared");
         self.lease.forget_positions(&self.mending()).await?;
+        // Should the place in the stream be lost on the way, the gap must not be.
+        let row = CopyRow { stage: CopyStage::Mending, ..row };
+        self.lease.save_copy(&self.id, &row).await?;
         self.anchor(row, CopyStage::Mending).await.map(drop)
     }
 

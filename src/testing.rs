@@ -13,6 +13,7 @@
 //! - **Reads lag**: a new table is not found at first, tags are those from before, answers tell the old values.
 //! - **What emulators lack**: backups with the data and restores from them, point-in-time recovery, warm throughput,
 //!   encryption keys, contributor insights, resource policies, Kinesis destinations, replicas, autoscaling targets.
+//! - **Streams in shards** that end after four hours and have children; their records go after a day.
 //! - **Faults on purpose** ([`Fault`]): throttling, lost answers, unprocessed items, latency.
 //!
 //! # In process

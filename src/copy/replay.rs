@@ -64,7 +64,10 @@ pub(super) struct Replay<'a> {
 #[derive(Debug, Clone, Default)]
 struct Reading {
     place: Option<String>,
+    /// How often in a row it had nothing new.
     empty: u32,
+    /// When the last record that was read was made.
+    last_at_ms: u64,
 }
 
 /// A shard after another look at it.
@@ -137,12 +140,11 @@ impl<'a> Replay<'a> {
 
     fn has_caught_up(&self) -> bool {
         let within = u64::try_from(self.copying.copy.within.as_millis()).unwrap_or(u64::MAX);
-        let is_recent = |row: &ShardRow| {
-            row.newest_at_ms > 0 && clock::now_ms().saturating_sub(row.newest_at_ms) <= within
-        };
+        let is_recent = |at_ms: u64| clock::now_ms().saturating_sub(at_ms) <= within;
         let has = |id: &String| {
-            let empty = self.reading.get(id).map_or(0, |reading| reading.empty);
-            empty >= EMPTY_READS || self.known.get(id).is_some_and(is_recent)
+            self.reading.get(id).is_some_and(|reading| {
+                reading.empty >= EMPTY_READS || is_recent(reading.last_at_ms)
+            })
         };
         let open = self.known.iter().filter(|(_, row)| !row.done).count();
         let readable = lineage::readable(&self.known);
@@ -211,6 +213,9 @@ impl<'a> Replay<'a> {
             Read::Expired => return Ok(Looked { shard, row, reading, records: 0 }),
         };
         let records = read.records.len();
+        if let Some(last) = read.records.last() {
+            reading.last_at_ms = last.at_ms;
+        }
         reading.empty = if records == 0 { reading.empty + 1 } else { 0 };
         let is_end = read.next.is_none();
         reading.place = read.next;

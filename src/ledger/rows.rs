@@ -11,6 +11,8 @@
 //! | `failed#<id>#<up or down>#…` | an item that could not be handled |
 //! | `progress#<id>#<up or down>#…` | how far a backfill has come, for people |
 //! | `journal#<id>#…` | what an item was; in partitions `<scope>#journal#<shard>` |
+//! | `copy#<id>` | how far a copy of a table has come |
+//! | `copy#<id>#<shard, gone or left>#…` | a shard of its stream; an item that it has to come back to, or leaves alone |
 //! | `table#<name>` | a table: its identity, origin and last declaration |
 //! | `run#<run>` | one request |
 //! | `answer#<run>` | the one answer to it |
