@@ -19,6 +19,7 @@ use crate::migrator::{BuildError, Migrator};
 use crate::request::AllowedHosts;
 use crate::services::{Regions, Services};
 use crate::stacks::CloudFormation;
+use crate::streams::Streams;
 use crate::{clock, logging};
 
 /// Serves a list of migrations as a Lambda function, until Lambda ends the process.
@@ -64,6 +65,7 @@ async fn services() -> Result<Services, reqwest::Error> {
     let endpoint = std::env::var("AWS_ENDPOINT_URL_CLOUDFORMATION").ok();
     Ok(Services {
         dynamo: Dynamo::new(aws_sdk_dynamodb::Client::new(&config)),
+        streams: Streams::new(aws_sdk_dynamodbstreams::Client::from_conf(streams(&config))),
         scaler: Scaler::new(aws_sdk_applicationautoscaling::Client::new(&config)),
         kms: Kms::new(aws_sdk_kms::Client::new(&config)),
         stacks: Arc::new(CloudFormation::new(&config, endpoint)?),
@@ -73,6 +75,16 @@ async fn services() -> Result<Services, reqwest::Error> {
             aws_sdk_dynamodb::Client::from_conf(config)
         }),
     })
+}
+
+/// Streams are found where DynamoDB is: an engine that stands in for one stands in for both.
+fn streams(config: &aws_config::SdkConfig) -> aws_sdk_dynamodbstreams::Config {
+    let mut streams = aws_sdk_dynamodbstreams::config::Builder::from(config);
+    let own = std::env::var("AWS_ENDPOINT_URL_DYNAMODB_STREAMS");
+    if let (Err(_), Ok(endpoint)) = (own, std::env::var("AWS_ENDPOINT_URL_DYNAMODB")) {
+        streams = streams.endpoint_url(endpoint);
+    }
+    streams.build()
 }
 
 /// Turns Lambda's wall-clock deadline into one of the process's own clock.

@@ -1,5 +1,6 @@
 //! The management table: what a scope has done, who may act on it, and what was answered.
 
+mod copies;
 pub mod generations;
 mod items;
 mod lease;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
+pub(crate) use self::copies::Note;
 pub use self::lease::{Acquired, Holder, Lease};
 use self::rows::{AnswerRow, AnswerState, MetaRow, MigrationRow, RunRow, TableRow, entry};
 pub(crate) use self::write::{Detail, RowWrite};

@@ -44,10 +44,12 @@ pub mod schema;
 
 pub mod autoscaling;
 mod backfill;
+mod copy;
 pub mod dynamo;
 pub mod kms;
 mod metrics;
 pub mod services;
+pub mod streams;
 
 pub mod item;
 pub mod migration;
@@ -63,7 +65,10 @@ pub mod testing;
 pub use self::backfill::Counts;
 pub use self::item::{Change, Item, Put};
 pub use self::lambda::run;
-pub use self::migration::{Backfill, Cap, Context, Guard, Migration, MigrationError, Sample};
+pub use self::migration::{
+    AfterGap, Backfill, Cap, Context, Guard, MARK, Migration, MigrationError, Sample, TableCopy,
+    unmark,
+};
 pub use self::migrator::Migrator;
 
 /// The build, as the ledger records it.

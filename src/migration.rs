@@ -1,6 +1,7 @@
 //! What an author writes: a migration, its way back, and the context it runs in.
 
 mod backfill;
+mod copy;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,12 +11,15 @@ use std::time::Duration;
 
 pub(crate) use self::backfill::Predicate;
 pub use self::backfill::{Backfill, Cap, Guard, STAMP, Sample};
+pub use self::copy::{AfterGap, TableCopy, unmark};
 use crate::backfill::{self as engine, Counts, Direction, Job};
+use crate::copy::Copying;
+pub use crate::copy::MARK;
 use crate::deadline::Deadline;
-use crate::dynamo::Dynamo;
 use crate::interrupt::Interrupt;
 use crate::item::{Change, Item};
 use crate::ledger::Lease;
+use crate::services::Services;
 
 type Outcome = Result<(), MigrationError>;
 pub(crate) type Action =
@@ -61,6 +65,12 @@ pub struct Migration {
 pub(crate) enum Work {
     Function(Action),
     Backfills(Vec<Backfill>),
+    Copy(TableCopy),
+    /// Ends the copy that the migration of this id has made, and what is known of that once the list is complete.
+    FinishCopy {
+        of: String,
+        copy: Option<(Spec, TableCopy)>,
+    },
 }
 
 /// What takes a migration back.
@@ -68,6 +78,7 @@ pub(crate) enum WayBack<'a> {
     Function(&'a Action),
     /// Each by its own way back, the last first.
     Backfills(&'a [Backfill]),
+    Copy(&'a TableCopy),
 }
 
 fn action<F, Fut>(run: F) -> Action
@@ -119,6 +130,19 @@ impl Migration {
         backfills: impl IntoIterator<Item = Backfill>,
     ) -> Self {
         Self::of(id.into(), Work::Backfills(backfills.into_iter().collect()), true)
+    }
+
+    /// A migration that copies a table into another one with another key schema, and keeps up with what is written to the first
+    /// one meanwhile: until it has caught up, and then with each deploy until the copy is
+    /// [finished](Self::finish_copy). See [`TableCopy`].
+    pub fn copy(id: impl Into<Cow<'static, str>>, copy: TableCopy) -> Self {
+        Self::of(id.into(), Work::Copy(copy), true)
+    }
+
+    /// A migration that ends the copy which the migration `copy` has made in an earlier deploy, when all code uses the new
+    /// table: it replays what was written to the old one last, and checks once more. There is no way back.
+    pub fn finish_copy(id: impl Into<Cow<'static, str>>, copy: impl Into<String>) -> Self {
+        Self::of(id.into(), Work::FinishCopy { of: copy.into(), copy: None }, true)
     }
 
     fn of(id: Cow<'static, str>, work: Work, idempotent: bool) -> Self {
@@ -179,7 +203,8 @@ impl Migration {
             Work::Backfills(backfills) if backfills.iter().all(Backfill::is_reversible) => {
                 Some(WayBack::Backfills(backfills))
             }
-            Work::Backfills(_) | Work::Function(_) => None,
+            Work::Copy(copy) => Some(WayBack::Copy(copy)),
+            Work::Backfills(_) | Work::Function(_) | Work::FinishCopy { .. } => None,
         }
     }
 
@@ -218,6 +243,18 @@ impl Migration {
             tables: match &self.work {
                 Work::Function(_) => Vec::new(),
                 Work::Backfills(all) => all.iter().map(|one| one.table.clone()).collect(),
+                Work::Copy(copy) => vec![copy.from.clone(), copy.to.clone()],
+                Work::FinishCopy { copy, .. } => {
+                    copy.iter().flat_map(|(_, copy)| [copy.from.clone(), copy.to.clone()]).collect()
+                }
+            },
+            copies: match &self.work {
+                Work::Copy(copy) => Some(copy.from.clone()),
+                Work::Function(_) | Work::Backfills(_) | Work::FinishCopy { .. } => None,
+            },
+            finishes: match &self.work {
+                Work::FinishCopy { of, .. } => Some(of.clone()),
+                Work::Function(_) | Work::Backfills(_) | Work::Copy(_) => None,
             },
             reversible: self.way_back().is_some(),
             idempotent: self.idempotent,
@@ -240,8 +277,12 @@ pub struct Spec {
     pub description: String,
     /// What tells this version of it from another.
     pub fingerprint: String,
-    /// The tables of its backfills.
+    /// The tables of its backfills, or of its copy.
     pub tables: Vec<String>,
+    /// The table that it copies from.
+    pub copies: Option<String>,
+    /// Id of the migration whose copy it finishes.
+    pub finishes: Option<String>,
     /// Whether there is a way back.
     pub reversible: bool,
     /// Whether running it again is right.
@@ -257,7 +298,7 @@ pub struct Context {
 struct Inner {
     migration: Spec,
     direction: Direction,
-    dynamo: Dynamo,
+    services: Services,
     lease: Lease,
     deadline: Deadline,
 }
@@ -266,17 +307,17 @@ impl Context {
     pub(crate) fn new(
         migration: Spec,
         direction: Direction,
-        dynamo: Dynamo,
+        services: Services,
         lease: Lease,
         deadline: Deadline,
     ) -> Self {
-        Self { inner: Arc::new(Inner { migration, direction, dynamo, lease, deadline }) }
+        Self { inner: Arc::new(Inner { migration, direction, services, lease, deadline }) }
     }
 
     /// The DynamoDB client of the function.
     #[must_use]
     pub fn dynamo(&self) -> &aws_sdk_dynamodb::Client {
-        self.inner.dynamo.client()
+        self.inner.services.dynamo.client()
     }
 
     /// Time left before this slice of work has to stop.
@@ -346,16 +387,26 @@ impl Context {
     }
 
     pub(crate) fn job(&self, name: &str, backfill: Backfill, direction: Direction) -> Job {
-        let Inner { migration, dynamo, lease, deadline, .. } = &*self.inner;
+        let Inner { migration, services, lease, deadline, .. } = &*self.inner;
         Job {
             migration: migration.clone(),
             direction,
             name: name.to_owned(),
             backfill,
-            dynamo: dynamo.clone(),
+            dynamo: services.dynamo.clone(),
             lease: lease.clone(),
             deadline: *deadline,
         }
+    }
+
+    /// The copy of the migration of this id.
+    pub(crate) async fn copying(
+        &self,
+        id: &str,
+        copy: &TableCopy,
+    ) -> Result<Arc<Copying>, Interrupt> {
+        let Inner { services, lease, deadline, .. } = &*self.inner;
+        Copying::begin(id, copy, services, lease, *deadline).await
     }
 }
 

@@ -1,8 +1,9 @@
 //! The ordered list of migrations of one build, checked when it is built.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
-use crate::migration::{Backfill, Guard, Migration, Spec, Work};
+use crate::migration::{Backfill, Guard, Migration, Spec, TableCopy, Work};
 
 /// An ordered list of migrations without duplicates.
 #[derive(Debug, Default)]
@@ -45,8 +46,9 @@ impl Builder {
     /// Checks ids, order and ways back.
     ///
     /// # Errors
-    /// The first id that is malformed, given twice, or not after the one before it; a backfill with two ways back.
-    pub fn build(self) -> Result<Migrator, BuildError> {
+    /// The first id that is malformed, given twice, or not after the one before it; a backfill with two ways back; a migration
+    /// that finishes a copy which no earlier one makes.
+    pub fn build(mut self) -> Result<Migrator, BuildError> {
         for migration in &self.migrations {
             let id = &migration.id;
             let fits = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
@@ -71,7 +73,27 @@ impl Builder {
                 Ordering::Greater => return Err(BuildError::Disorder { before, after }),
             }
         }
+        self.resolve_copies()?;
         Ok(Migrator { migrations: self.migrations })
+    }
+
+    /// Tells the migrations that finish a copy which one.
+    fn resolve_copies(&mut self) -> Result<(), BuildError> {
+        let mut copies: BTreeMap<String, (Spec, TableCopy)> = BTreeMap::new();
+        for migration in &mut self.migrations {
+            let (id, spec) = (migration.id.to_string(), migration.spec());
+            match &mut migration.work {
+                Work::Copy(copy) => drop(copies.insert(id, (spec, copy.clone()))),
+                Work::FinishCopy { of, copy } => {
+                    *copy = copies.remove(of);
+                    if copy.is_none() {
+                        return Err(BuildError::NothingToFinish { id, of: of.clone() });
+                    }
+                }
+                Work::Function(_) | Work::Backfills(_) => {}
+            }
+        }
+        Ok(())
     }
 }
 
@@ -97,6 +119,17 @@ pub enum BuildError {
         before: String,
         /// The one that follows it.
         after: String,
+    },
+    /// A migration that finishes a copy which is none, or which another one has finished.
+    #[error(
+        "migration {id} finishes the copy of migration {of}, which makes none; \
+         name a copy that is listed before it and that no other migration finishes"
+    )]
+    NothingToFinish {
+        /// Its id.
+        id: String,
+        /// The migration that it names.
+        of: String,
     },
     /// A backfill that keeps a journal and has a transform for the way back as well.
     #[error(

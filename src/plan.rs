@@ -4,6 +4,7 @@
 //! any interruption reaches the same end.
 
 mod changes;
+mod copies;
 mod drift;
 mod facts;
 mod keys;

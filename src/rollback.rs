@@ -114,6 +114,12 @@ async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<Strin
         WayBack::Backfills(backfills) => undo_backfills(run, &spec, &cx, backfills, deadline)
             .await
             .map(|(counts, note)| (Some(counts), note)),
+        WayBack::Copy(copy) => match cx.copying(&spec.id, copy).await {
+            Ok(copying) => {
+                copying.take_back(&spec).await.map(|counts| (Some(counts), String::new()))
+            }
+            Err(interrupt) => Err(interrupt),
+        },
     };
     match outcome {
         Ok((counts, note)) => {

@@ -9,12 +9,15 @@ use crate::autoscaling::Scaler;
 use crate::dynamo::Dynamo;
 use crate::kms::Kms;
 use crate::stacks::Stacks;
+use crate::streams::Streams;
 
 /// The services of one account, as seen from one region; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Services {
     /// DynamoDB.
     pub dynamo: Dynamo,
+    /// DynamoDB's streams.
+    pub streams: Streams,
     /// Auto scaling.
     pub scaler: Scaler,
     /// Keys.

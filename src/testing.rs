@@ -13,6 +13,7 @@
 //! - **Reads lag**: a new table is not found at first, tags are those from before, answers tell the old values.
 //! - **What emulators lack**: backups with the data and restores from them, point-in-time recovery, warm throughput,
 //!   encryption keys, contributor insights, resource policies, Kinesis destinations, replicas, autoscaling targets.
+//! - **Streams in shards** that end after four hours and have children; their records go after a day.
 //! - **Faults on purpose** ([`Fault`]): throttling, lost answers, unprocessed items, latency; and an application that
 //!   writes beside ([`ControlPlane::bystander`], [`ControlPlane::watch`]).
 //!
@@ -102,6 +103,7 @@ mod schema;
 mod server;
 mod services;
 mod settings;
+mod shards;
 mod stack;
 mod table;
 mod tags;
@@ -114,7 +116,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use serde_json::Value;
@@ -424,7 +426,8 @@ impl Default for Builder {
             quotas: Quotas::default(),
             speed: 1.0,
             seed: 0,
-            date: SystemTime::now(),
+            // The function reads its clock so, too, and the times of records are compared with it.
+            date: UNIX_EPOCH + Duration::from_millis(crate::clock::now_ms()),
             unseen: 1,
             page_items: None,
         }

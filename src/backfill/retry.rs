@@ -10,7 +10,7 @@ const FIRST: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// A backfill outlasts whatever passes; the deadline of its run is the only limit.
-pub(super) fn is_worthwhile(error: &Error) -> bool {
+pub(crate) fn is_worthwhile(error: &Error) -> bool {
     error.is_transient() || error.class == Class::Unreachable
 }
 
@@ -25,7 +25,7 @@ pub(super) fn tell(tries: u32, error: &Error, what: &str) {
 }
 
 /// Doubles with each try, and differs from that of others that failed at the same moment.
-pub(super) fn pause(tries: u32) -> Duration {
+pub(crate) fn pause(tries: u32) -> Duration {
     let longest = FIRST.saturating_mul(1 << tries.min(10)).min(LONGEST);
     // A hasher of the standard library is seeded at random, which is chance enough.
     let chance = RandomState::new().build_hasher().finish() % 1000;

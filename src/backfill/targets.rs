@@ -47,7 +47,7 @@ impl Target {
     }
 }
 
-pub(super) async fn describe(dynamo: &Dynamo, name: &str) -> Result<Description, Interrupt> {
+pub(crate) async fn describe(dynamo: &Dynamo, name: &str) -> Result<Description, Interrupt> {
     let described = patiently(|| dynamo.describe_table(name)).await?;
     described.ok_or_else(|| Interrupt::Failed(format!("table {name} does not exist")))
 }

@@ -142,7 +142,7 @@ fn bounded(edit: Edit) -> Verdict {
 }
 
 /// A key as a person writes it; the only values of an item that are ever shown.
-pub(super) fn describe(keys: &[String], item: &WireItem) -> String {
+pub(crate) fn describe(keys: &[String], item: &WireItem) -> String {
     let part = |(name, value): (&String, &AttributeValue)| {
         let value = match value {
             AttributeValue::S(text) => text.clone(),

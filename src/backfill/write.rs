@@ -139,6 +139,12 @@ async fn meet(
         acknowledge(pass, &queued, false);
         return Ok(());
     };
+    if let Some(taken) = pass.job.backfill.taken.as_ref().filter(|_| queued.is_put()) {
+        let met = taken(queued.source.clone(), queued.edit.made()).await;
+        met.map_err(|interrupt| pass.stop.raise(interrupt))?;
+        acknowledge(pass, &queued, false);
+        return Ok(());
+    }
     if queued.is_put() {
         let key = super::transform::describe(&queued.target.keys, &queued.edit.key);
         let table = &queued.target.name;

@@ -121,6 +121,8 @@ pub fn classify(code: &str, message: &str) -> Class {
 pub enum Service {
     /// DynamoDB.
     DynamoDb,
+    /// DynamoDB Streams.
+    Streams,
     /// Application Auto Scaling.
     AutoScaling,
     /// Key Management Service.
@@ -132,7 +134,7 @@ impl Service {
     #[must_use]
     pub fn prefix(self) -> &'static str {
         match self {
-            Self::DynamoDb => "dynamodb",
+            Self::DynamoDb | Self::Streams => "dynamodb",
             Self::AutoScaling => "application-autoscaling",
             Self::Kms => "kms",
         }
@@ -143,6 +145,7 @@ impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::DynamoDb => "DynamoDB",
+            Self::Streams => "DynamoDB Streams",
             Self::AutoScaling => "Application Auto Scaling",
             Self::Kms => "KMS",
         })

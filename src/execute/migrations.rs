@@ -13,7 +13,7 @@ use crate::interrupt::{Interrupt, panic_message};
 use crate::ledger::rows::MigrationRow;
 use crate::ledger::state::{Event, State};
 use crate::ledger::{Detail, Snapshot};
-use crate::migration::{Action, Context, Migration, MigrationError, Spec, Work};
+use crate::migration::{Action, Backfill, Context, Migration, MigrationError, Spec, Work};
 use crate::plan::MigrationStep;
 
 /// What a function may take beyond the slice to come to its own stop.
@@ -30,7 +30,8 @@ pub(super) async fn run_all(
     for step in steps {
         let (MigrationStep::Baseline { id }
         | MigrationStep::Apply { id, .. }
-        | MigrationStep::RetryFailed { id }) = step;
+        | MigrationStep::RetryFailed { id }
+        | MigrationStep::CatchUp { id, .. }) = step;
         let Some(migration) = run.migrator.get(id) else {
             return Err(Interrupt::Failed(format!(
                 "migration {id} is not in this build; this is a bug"
@@ -49,6 +50,9 @@ pub(super) async fn run_all(
             MigrationStep::RetryFailed { .. } => {
                 notices
                     .extend(retry_failed(run, migration, &row, deadline).instrument(span).await?);
+            }
+            MigrationStep::CatchUp { .. } => {
+                notices.extend(catch_up(run, migration, deadline).instrument(span).await?);
             }
             MigrationStep::Apply { out_of_order, .. } => {
                 if deadline.passed() {
@@ -81,15 +85,15 @@ async fn apply(
     let detail = Detail { spec: Some(&spec), ..Detail::default() };
     let row = run.lease.record(&row, Event::Start, detail).await?;
     let cx = context(run, &spec, Direction::Up, deadline);
-    let outcome = perform(&migration.work, cx, spec.idempotent).await;
+    let outcome = perform(&migration.work, cx, &spec).await;
     let id = &spec.id;
     match outcome {
-        Ok(counts) => {
+        Ok((counts, notice)) => {
             let failed = counts.map_or(0, |counts| counts.failed);
             let event = if failed == 0 { Event::Succeed } else { Event::SucceedWithErrors };
             run.lease.record(&row, event, Detail { counts, ..Detail::default() }).await?;
             forget(run, id).await;
-            Ok((failed > 0).then(|| still_failing(id, failed)))
+            Ok((failed > 0).then(|| still_failing(id, failed)).or(notice))
         }
         Err(Interrupt::LeaseLost(why)) => Err(Interrupt::LeaseLost(why)),
         Err(Interrupt::OutOfTime(progress)) => {
@@ -128,6 +132,30 @@ async fn retry_failed(
     Ok(None)
 }
 
+/// Brings the target of an applied copy up to its source once more.
+async fn catch_up(
+    run: &Run,
+    migration: &Migration,
+    deadline: Deadline,
+) -> Result<Option<String>, Interrupt> {
+    let Work::Copy(copy) = &migration.work else { return Ok(None) };
+    let spec = migration.spec();
+    let cx = context(run, &spec, Direction::Up, deadline);
+    let caught_up = async {
+        let copying = cx.copying(&spec.id, copy).await?;
+        copying.bring_up(&spec).await?;
+        forget(run, &spec.id).await;
+        Ok(copying.notice())
+    };
+    caught_up.await.map_err(|interrupt| match interrupt {
+        Interrupt::OutOfTime(what) => Interrupt::OutOfTime(format!("migration {} {what}", spec.id)),
+        Interrupt::Failed(error) => {
+            Interrupt::Failed(format!("migration {} cannot catch up: {error}", spec.id))
+        }
+        other => other,
+    })
+}
+
 fn still_failing(id: &str, items: u64) -> String {
     format!(
         "migration {id} is applied but for {items} items, whose keys and errors are in the ledger under failed#{id}#; \
@@ -143,21 +171,45 @@ pub(crate) async fn forget(run: &Run, id: &str) {
 }
 
 pub(crate) fn context(run: &Run, spec: &Spec, direction: Direction, deadline: Deadline) -> Context {
-    Context::new(spec.clone(), direction, run.services.dynamo.clone(), run.lease.clone(), deadline)
+    Context::new(spec.clone(), direction, run.services.clone(), run.lease.clone(), deadline)
 }
 
-/// Does the work of a migration.
-async fn perform(work: &Work, cx: Context, idempotent: bool) -> Result<Option<Counts>, Interrupt> {
-    let backfills = match work {
-        Work::Function(function) => return call(function, cx, idempotent).await.map(|()| None),
-        Work::Backfills(backfills) => backfills,
-    };
+/// Does the work of a migration; returns what was counted, and what a person should know.
+async fn perform(
+    work: &Work,
+    cx: Context,
+    spec: &Spec,
+) -> Result<(Option<Counts>, Option<String>), Interrupt> {
+    match work {
+        Work::Function(function) => {
+            call(function, cx, spec.idempotent).await.map(|()| (None, None))
+        }
+        Work::Backfills(backfills) => {
+            run_backfills(&cx, backfills).await.map(|counts| (Some(counts), None))
+        }
+        Work::Copy(copy) => {
+            let copying = cx.copying(&spec.id, copy).await?;
+            let counts = copying.bring_up(spec).await?;
+            Ok((Some(counts), copying.notice()))
+        }
+        Work::FinishCopy { of, copy } => {
+            let Some((spec, copy)) = copy else {
+                return Err(Interrupt::Failed(format!("{of} is no copy; this is a bug")));
+            };
+            let copying = cx.copying(of, copy).await?;
+            let counts = copying.finish(spec).await?;
+            Ok((Some(counts), copying.notice()))
+        }
+    }
+}
+
+async fn run_backfills(cx: &Context, backfills: &[Backfill]) -> Result<Counts, Interrupt> {
     let mut counts = Counts::default();
     for (position, backfill) in backfills.iter().enumerate() {
         let name = backfill_name(position);
         counts += cx.run_backfill(&name, backfill.clone(), Direction::Up).await?;
     }
-    Ok(Some(counts))
+    Ok(counts)
 }
 
 /// What tells the backfills of one migration apart: their order is part of the migration.

@@ -118,7 +118,7 @@ impl Lease {
         Ok(rows.collect())
     }
 
-    async fn forget(&self, from: &str) -> Result<(), Interrupt> {
+    pub(super) async fn forget(&self, from: &str) -> Result<(), Interrupt> {
         let rows = self.rows_after(from).await?;
         for chunk in rows.chunks(ROWS_PER_WRITE) {
             let delete = |(rest, _): &(String, WireItem)| RowWrite::Delete(format!("{from}{rest}"));
@@ -127,7 +127,10 @@ impl Lease {
         Ok(())
     }
 
-    async fn rows_after(&self, from: &str) -> Result<Vec<(String, WireItem)>, Interrupt> {
+    pub(super) async fn rows_after(
+        &self,
+        from: &str,
+    ) -> Result<Vec<(String, WireItem)>, Interrupt> {
         let ledger = self.ledger();
         let to = format!("{from}{}", entry::LAST);
         let rows = patiently(|| ledger.range(from, &to)).await?;
@@ -192,7 +195,7 @@ impl Ledger {
     }
 }
 
-fn set_with(
+pub(super) fn set_with(
     entry: String,
     row: &impl Serialize,
     nested: Option<(&str, &WireItem)>,
@@ -204,11 +207,11 @@ fn set_with(
     Ok(write)
 }
 
-fn map(row: &WireItem, name: &str) -> WireItem {
+pub(super) fn map(row: &WireItem, name: &str) -> WireItem {
     row.get(name).and_then(|value| value.as_m().ok()).cloned().unwrap_or_default()
 }
 
-fn read<T: DeserializeOwned + Default>(mut row: WireItem) -> T {
+pub(super) fn read<T: DeserializeOwned + Default>(mut row: WireItem) -> T {
     // What items hold stays in wire form.
     for nested in ["last_key", "key", "before"] {
         row.remove(nested);

@@ -11,6 +11,8 @@
 //! | `failed#<id>#<up or down>#…` | an item that could not be handled |
 //! | `progress#<id>#<up or down>#…` | how far a backfill has come, for people |
 //! | `journal#<id>#…` | what an item was; in partitions `<scope>#journal#<shard>` |
+//! | `copy#<id>` | how far a copy of a table has come |
+//! | `copy#<id>#<shard, gone or left>#…` | a shard of its stream; an item that it has to come back to, or leaves alone |
 //! | `table#<name>` | a table: its identity, origin and last declaration |
 //! | `run#<run>` | one request |
 //! | `answer#<run>` | the one answer to it |
@@ -69,6 +71,15 @@ pub(crate) mod entry {
 
     pub(crate) fn journal(key: &str) -> String {
         format!("journal#{key}")
+    }
+
+    pub(crate) fn copy(id: &str) -> String {
+        format!("copy#{id}")
+    }
+
+    /// A row about a part of a copy: a shard, or an item.
+    pub(crate) fn copied(id: &str, kind: &str, part: &str) -> String {
+        format!("copy#{id}#{kind}#{part}")
     }
 
     pub(crate) fn table(name: &str) -> String {
@@ -225,6 +236,78 @@ pub struct CheckpointRow {
     /// Key of the last item whose write is acknowledged, in wire form.
     #[serde(skip)]
     pub last_key: Option<WireItem>,
+}
+
+/// How far a copy has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CopyStage {
+    /// What an earlier version of it has copied is being taken away.
+    Clearing,
+    /// The source is being scanned, and its stream replayed beside it.
+    Seeding,
+    /// Records were lost: both tables are being compared, and the target mended.
+    Mending,
+    /// All is copied; the stream is replayed now and then.
+    Following,
+    /// Nothing is copied any more.
+    Finished,
+    /// A stage of a newer version.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// `copy#<id>`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CopyRow {
+    /// How far it has come.
+    pub stage: CopyStage,
+    /// Fingerprint of the migration; another one starts over.
+    pub fingerprint: String,
+    /// ARN of the stream that is replayed.
+    pub stream: String,
+    /// Whether the target was handed over to the application once: what is not there may have been deleted by it.
+    pub handed_over: bool,
+    /// When its stream was last looked at, in milliseconds since the epoch.
+    pub looked_at_ms: u64,
+    /// When it last had caught up.
+    pub caught_up_at: Option<String>,
+}
+
+/// `copy#<id>#shard#<shard>`: how far a shard of the stream is replayed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ShardRow {
+    /// The shard before it.
+    pub parent: Option<String>,
+    /// Number of its first record, as far as that was known at the first sight of it.
+    pub first: Option<String>,
+    /// Number of the last record that was replayed, or passed over.
+    pub position: Option<String>,
+    /// Whether it is replayed to its end.
+    pub done: bool,
+    /// Records before this moment, in milliseconds since the epoch, are passed over until the first that is not.
+    pub skip_before_ms: u64,
+    /// Records that were replayed.
+    pub replayed: u64,
+    /// When the newest of them was made, by whoever was not DynamoDB itself, in milliseconds since the epoch.
+    pub newest_at_ms: u64,
+}
+
+/// `copy#<id>#gone#…`: something stands in the target for an item that is gone; `copy#<id>#left#…`: an item that is not
+/// touched.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CopiedRow {
+    /// Why.
+    pub why: String,
+    /// When.
+    pub at: String,
+    /// Its key in the target, in wire form.
+    #[serde(skip)]
+    pub key: WireItem,
 }
 
 /// `failed#…`: an item that could not be handled.

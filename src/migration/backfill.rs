@@ -7,9 +7,15 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::{MigrationError, Transform};
+use crate::dynamo::WireItem;
+use crate::interrupt::Interrupt;
 use crate::item::{Change, Item};
 
 pub(crate) type Predicate = Arc<dyn Fn(&Item) -> Result<(), MigrationError> + Send + Sync>;
+/// Decides about an item that is to be put where there is another one: given the key of the item that it comes from, and
+/// what was to be put.
+pub(crate) type Taken =
+    Arc<dyn Fn(WireItem, WireItem) -> BoxFuture<'static, Result<(), Interrupt>> + Send + Sync>;
 pub(crate) type PauseHook = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// A change of the items of one table: each is given to a transform, which says what becomes of it.
@@ -45,6 +51,7 @@ pub struct Backfill {
     pub(crate) single_writes: bool,
     pub(crate) verify: Option<(Sample, Predicate)>,
     pub(crate) pause: Option<PauseHook>,
+    pub(crate) taken: Option<Taken>,
 }
 
 /// What makes a change exactly once where a second application of its transform would differ from the first.
@@ -116,6 +123,7 @@ impl Backfill {
             single_writes: false,
             verify: None,
             pause: None,
+            taken: None,
         }
     }
 
@@ -183,6 +191,19 @@ impl Backfill {
         F: Fn(&Item) -> Result<(), MigrationError> + Send + Sync + 'static,
     {
         self.verify = Some((sample, Arc::new(predicate)));
+        self
+    }
+
+    /// Has this decide about an item that is to be put where there is another one, instead of failing.
+    #[must_use]
+    pub(crate) fn where_taken<F>(mut self, decide: F) -> Self
+    where
+        F: Fn(WireItem, WireItem) -> BoxFuture<'static, Result<(), Interrupt>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.taken = Some(Arc::new(decide));
         self
     }
 

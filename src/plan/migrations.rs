@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Input, Mode, Plan};
+use super::{Input, Mode, Plan, copies};
 use crate::desired::{Baseline, Missing, OutOfOrder};
 use crate::dynamo::Status;
 use crate::ledger::rows::{MigrationRow, Origin};
@@ -32,6 +32,13 @@ pub enum MigrationStep {
         /// Whether a newer one is done already.
         out_of_order: bool,
     },
+    /// Brings the new table of an applied copy up to the old one, which is still written to.
+    CatchUp {
+        /// Its id.
+        id: String,
+        /// The table that it copies from.
+        from: String,
+    },
     /// Tries the items again that it could not handle.
     RetryFailed {
         /// Its id.
@@ -44,6 +51,9 @@ impl fmt::Display for MigrationStep {
         match self {
             Self::Baseline { id } => {
                 write!(f, "= migration {id}: baseline, taken as done without running")
+            }
+            Self::CatchUp { id, from } => {
+                write!(f, "> migration {id}: catch up with table {from}")
             }
             Self::RetryFailed { id } => write!(f, "> migration {id}: try its failed items again"),
             Self::Apply { id, reversible, resumes, out_of_order } => {
@@ -83,6 +93,8 @@ pub(super) fn plan(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec<Stri
     for spec in rest {
         pending(input, spec, newest_done, plan, objections);
     }
+    copies::without_finished(input, plan);
+    copies::check_sources(input, plan, objections);
 }
 
 fn row<'a>(input: &'a Input<'_>, id: &str) -> Option<&'a MigrationRow> {
@@ -240,6 +252,7 @@ fn pending(
         plan.migrations.push(MigrationStep::RetryFailed { id: spec.id.clone() });
     }
     if state.is_done() {
+        copies::catch_up(input, spec, plan);
         return;
     }
     if state == State::Unknown {
@@ -268,7 +281,8 @@ fn pending(
         }
     }
     let needs_a_person = row.and_then(|row| needs_a_person(spec, row));
-    if let Some(objection) = needs_a_person.or_else(|| missing_table(input, spec)) {
+    let objection = needs_a_person.or_else(|| missing_table(input, spec));
+    if let Some(objection) = objection.or_else(|| copies::unready(input, spec)) {
         objections.push(objection);
         return;
     }

@@ -1,6 +1,5 @@
 //! Operations on items and streams: what the plane checks before the engine serves them.
 
-use dynoxide::streams::LOCAL_REGION;
 use serde_json::{Value, json};
 
 use super::account::Account;
@@ -31,15 +30,13 @@ impl Account {
             "Scan" | "Query" if limit.is_some() => {
                 self.engine.call(operation, &request.to_string())
             }
-            "DescribeStream" | "GetShardIterator" | "ListStreams" => {
+            "DescribeStream" | "GetShardIterator" | "GetRecords" => {
+                self.stream_call(operation, &request).map(|answer| answer.to_string())
+            }
+            "ListStreams" => {
                 let body = body.replace(&self.arn_prefix(), &engine::arn_prefix());
                 let answer = self.engine.call(operation, &body)?;
                 Ok(answer.replace(&engine::arn_prefix(), &self.arn_prefix()))
-            }
-            "GetRecords" => {
-                let answer = self.engine.call(operation, body)?;
-                let region = |region: &str| format!(r#""awsRegion":"{region}""#);
-                Ok(answer.replace(&region(LOCAL_REGION), &region(&self.region)))
             }
             _ => self.engine.call(operation, body),
         }

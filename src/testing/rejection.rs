@@ -38,6 +38,15 @@ impl Rejection {
         Self::new(400, "ValidationException", message)
     }
 
+    pub(super) fn trimmed() -> Self {
+        let message = "The operation attempted to read past the oldest stream record in a shard.";
+        Self::new(400, "TrimmedDataAccessException", message)
+    }
+
+    pub(super) fn expired_iterator() -> Self {
+        Self::new(400, "ExpiredIteratorException", "Iterator expired. The iterator has expired.")
+    }
+
     pub(super) fn serialization(message: impl Into<String>) -> Self {
         Self::new(400, "SerializationException", message)
     }

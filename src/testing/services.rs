@@ -12,6 +12,7 @@ use crate::dynamo::Dynamo;
 use crate::kms::Kms;
 use crate::services::{Regions, Services};
 use crate::stacks::{StackStatus, Stacks, Unreadable};
+use crate::streams::Streams;
 
 impl ControlPlane {
     /// Clients in process of all services that a function uses, for [`Handler::new`](crate::handler::Handler::new).
@@ -26,6 +27,11 @@ impl ControlPlane {
             .region(region.clone())
             .credentials_provider(credentials())
             .http_client(self.http_client());
+        let streams = aws_sdk_dynamodbstreams::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(region.clone())
+            .credentials_provider(credentials())
+            .http_client(self.http_client());
         let kms = aws_sdk_kms::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(region)
@@ -34,6 +40,7 @@ impl ControlPlane {
         let plane = self.clone();
         Services {
             dynamo: Dynamo::new(self.client()),
+            streams: Streams::new(aws_sdk_dynamodbstreams::Client::from_conf(streams.build())),
             scaler: Scaler::new(aws_sdk_applicationautoscaling::Client::from_conf(scaler.build())),
             kms: Kms::new(aws_sdk_kms::Client::from_conf(kms.build())),
             stacks: Arc::new(NoStacks),

@@ -14,6 +14,7 @@ use tablewright::autoscaling::Scaler;
 use tablewright::dynamo::Dynamo;
 use tablewright::kms::Kms;
 use tablewright::services::{Regions, Services};
+use tablewright::streams::Streams;
 
 use crate::cloudformation::FakeStacks;
 
@@ -125,6 +126,11 @@ impl Engine {
             .endpoint_url(&self.url)
             .region(Region::new("eu-west-1"))
             .credentials_provider(self.credentials());
+        let streams = aws_sdk_dynamodbstreams::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(&self.url)
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(self.credentials());
         let kms = aws_sdk_kms::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(&self.url)
@@ -133,6 +139,7 @@ impl Engine {
         let engine = self.clone();
         Services {
             dynamo: Dynamo::new(self.client()),
+            streams: Streams::new(aws_sdk_dynamodbstreams::Client::from_conf(streams.build())),
             scaler: Scaler::new(aws_sdk_applicationautoscaling::Client::from_conf(scaler.build())),
             kms: Kms::new(aws_sdk_kms::Client::from_conf(kms.build())),
             stacks: Arc::new(stacks.clone()),

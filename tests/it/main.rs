@@ -9,6 +9,7 @@ mod trap;
 
 mod backfills;
 mod convergence;
+mod copies;
 mod deploys;
 mod exactly_once;
 mod faults;

@@ -7,6 +7,7 @@ mod faults;
 mod features;
 mod items;
 mod quotas;
+mod streams;
 
 use std::time::Duration;
 
