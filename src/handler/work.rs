@@ -109,6 +109,12 @@ impl Work {
         Err(self.success(&report))
     }
 
+    /// The verdict on a request of which no delivery has come to an end.
+    pub(super) async fn give_up(&self, why: String) -> Verdict {
+        let gone_on = "What it did is on record, and deploying again goes on from there";
+        self.refuse(format!("{why}. {gone_on}")).await.map_or_else(|verdict| verdict, |done| done.0)
+    }
+
     async fn deploy(&self, desired: Desired) -> Done {
         let migrator = match &self.handler.migrator {
             Ok(migrator) => Arc::clone(migrator),

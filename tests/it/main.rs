@@ -13,6 +13,7 @@ mod deploys;
 mod faults;
 mod features;
 mod generations;
+mod last_resort;
 mod leftovers;
 mod logs;
 mod migrations;
