@@ -68,6 +68,8 @@ pub(crate) enum WayBack<'a> {
     Function(&'a Action),
     /// Each by its own way back, the last first.
     Backfills(&'a [Backfill]),
+    /// The journals of all that it did, by a build that does not know it.
+    Journal,
 }
 
 fn action<F, Fut>(run: F) -> Action
@@ -220,6 +222,10 @@ impl Migration {
                 Work::Backfills(all) => all.iter().map(|one| one.table.clone()).collect(),
             },
             reversible: self.way_back().is_some(),
+            journal: match &self.work {
+                Work::Backfills(all) => all.iter().all(|one| one.guard == Some(Guard::Journal)),
+                Work::Function(_) => false,
+            },
             idempotent: self.idempotent,
         }
     }
@@ -244,6 +250,8 @@ pub struct Spec {
     pub tables: Vec<String>,
     /// Whether there is a way back.
     pub reversible: bool,
+    /// Whether its journal is the way back, which another build can go as well.
+    pub journal: bool,
     /// Whether running it again is right.
     pub idempotent: bool,
 }
