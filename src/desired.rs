@@ -34,6 +34,8 @@ pub struct Desired {
     pub migrations: MigrationPolicy,
     /// What a failing request does with what it has done so far.
     pub on_failure: OnFailure,
+    /// What a rollback of the stack does with the migrations of the declaration that it takes back.
+    pub on_stack_rollback: OnStackRollback,
     /// Most tables that may leave a declaration at a time in order to be deleted.
     pub max_table_deletes: u64,
 }
@@ -73,6 +75,16 @@ impl fmt::Display for RemovalPolicy {
             Self::Delete => "delete",
         })
     }
+}
+
+/// What a rollback of the stack does with the migrations of the declaration that it takes back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnStackRollback {
+    /// Takes them back, where every one of them can be.
+    #[default]
+    Revert,
+    /// Leaves them applied.
+    Keep,
 }
 
 /// How pending migrations are chosen.
@@ -198,9 +210,10 @@ fn read(node: &Node<'_>) -> Option<Desired> {
     let on_failure = fields.get("OnFailure").map_or(Some(OnFailure::default()), |node| {
         node.one_of(&[("rollback", OnFailure::Rollback), ("halt", OnFailure::Halt)])
     });
-    if let Some(node) = fields.get("OnStackRollback") {
-        node.one_of(&[("revert", ()), ("keep", ())]);
-    }
+    let on_stack_rollback =
+        fields.get("OnStackRollback").map_or(Some(OnStackRollback::default()), |node| {
+            node.one_of(&[("revert", OnStackRollback::Revert), ("keep", OnStackRollback::Keep)])
+        });
     if let Some(node) = fields.get("Completion") {
         node.one_of(&[("blocking", ())]);
     }
@@ -211,7 +224,13 @@ fn read(node: &Node<'_>) -> Option<Desired> {
         Some(node) => node.at_least(0)?,
         None => DEFAULT_MAX_TABLE_DELETES,
     };
-    Some(Desired { tables, migrations: migrations?, on_failure: on_failure?, max_table_deletes })
+    Some(Desired {
+        tables,
+        migrations: migrations?,
+        on_failure: on_failure?,
+        on_stack_rollback: on_stack_rollback?,
+        max_table_deletes,
+    })
 }
 
 fn migration_policy(node: &Node<'_>) -> Option<MigrationPolicy> {

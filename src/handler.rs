@@ -1,6 +1,7 @@
 //! The only file that knows the whole flow: event to envelope to work to one answer, whatever happens on the way.
 
 mod delete;
+mod last_resort;
 mod reply;
 mod times;
 mod way;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
+use self::last_resort::dead_letters;
 use self::reply::Reply;
 use self::times::Times;
 use self::work::Work;
@@ -122,6 +124,9 @@ impl Handler {
     /// [`HandleError::NotARequest`]: nothing was done and nothing was sent. [`HandleError::Unanswered`]: the answer is
     /// ready and did not get through; another delivery of the event sends it again.
     pub async fn handle(&self, event: Value, invocation: Invocation) -> Result<Value, HandleError> {
+        if let Some(letters) = dead_letters(&event) {
+            return self.answer_for_the_dead(letters, &invocation).await;
+        }
         let envelope = Envelope::read(&event, &self.hosts).inspect_err(|error| {
             tracing::error!(%error, "event refused");
         })?;
@@ -139,46 +144,54 @@ impl Handler {
         invocation: Invocation,
     ) -> Result<(), SendError> {
         tracing::info!(kind = ?envelope.kind, stack = envelope.stack_name(), "request");
+        let work = self.work_of(&envelope, run, &invocation);
+        let (ledger, trail, times) = (work.ledger.clone(), work.trail.clone(), work.times);
         let before = self.services.dynamo.requests_sent();
-        let ledger_table = desired::ledger_table(&envelope.properties);
-        let ledger = Ledger::new(self.services.dynamo.clone(), ledger_table, envelope.scope());
-        let times = Times::of(invocation.deadline);
-        let trail = Trail::default();
-        let work = Work {
-            handler: self.clone(),
-            envelope: Arc::clone(&envelope),
-            run: run.to_owned(),
-            invocation: invocation.id.clone(),
-            ledger: ledger.clone(),
-            trail: trail.clone(),
-            times,
-        };
         let (verdict, lease) = see_through(work, times.hard, &trail).await;
-        let reply = Reply {
-            sender: &self.sender,
-            envelope: &envelope,
-            run,
-            ledger: &ledger,
-            deadline: invocation.deadline,
-        };
-        let requests = self.services.dynamo.requests_sent() - before;
-        let answered = if let Verdict::Answer { status, reason, data, generation } = verdict {
-            tracing::info!(?status, reason, requests, "finished");
-            let mut pointer = format!("(run {run}");
-            if !invocation.log_stream.is_empty() {
-                pointer = format!("{pointer}, log stream {}", invocation.log_stream);
-            }
-            pointer.push(')');
-            let answer = Answer { status, reason, pointer, data, generation };
-            reply.answer(answer.body(&envelope)).await
-        } else {
-            tracing::info!(requests, "another delivery of this event answers");
-            reply.see_answered().await
-        };
+        tracing::debug!(requests = self.services.dynamo.requests_sent() - before, "work ended");
+        let answered = self.reply_with(verdict, &envelope, run, &ledger, &invocation).await;
         if let Some(lease) = lease {
             lease.release().await;
         }
         answered
+    }
+
+    fn work_of(&self, envelope: &Arc<Envelope>, run: &str, invocation: &Invocation) -> Work {
+        let ledger_table = desired::ledger_table(&envelope.properties);
+        Work {
+            handler: self.clone(),
+            envelope: Arc::clone(envelope),
+            run: run.to_owned(),
+            invocation: invocation.id.clone(),
+            ledger: Ledger::new(self.services.dynamo.clone(), ledger_table, envelope.scope()),
+            trail: Trail::default(),
+            times: Times::of(invocation.deadline),
+        }
+    }
+
+    /// Answers with a verdict, unless another delivery does.
+    async fn reply_with(
+        &self,
+        verdict: Verdict,
+        envelope: &Envelope,
+        run: &str,
+        ledger: &Ledger,
+        invocation: &Invocation,
+    ) -> Result<(), SendError> {
+        let (sender, deadline) = (&self.sender, invocation.deadline);
+        let reply = Reply { sender, envelope, run, ledger, deadline };
+        let Verdict::Answer { status, reason, data, generation } = verdict else {
+            tracing::info!("another delivery of this event answers");
+            return reply.see_answered().await;
+        };
+        tracing::info!(?status, reason, "finished");
+        let mut pointer = format!("(run {run}");
+        if !invocation.log_stream.is_empty() {
+            pointer = format!("{pointer}, log stream {}", invocation.log_stream);
+        }
+        pointer.push(')');
+        let answer = Answer { status, reason, pointer, data, generation };
+        reply.answer(answer.body(envelope)).await
     }
 }
 

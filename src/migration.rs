@@ -79,6 +79,8 @@ pub(crate) enum WayBack<'a> {
     /// Each by its own way back, the last first.
     Backfills(&'a [Backfill]),
     Copy(&'a TableCopy),
+    /// The journals of all that it did, by a build that does not know it.
+    Journal,
 }
 
 fn action<F, Fut>(run: F) -> Action
@@ -257,6 +259,10 @@ impl Migration {
                 Work::Function(_) | Work::Backfills(_) | Work::Copy(_) => None,
             },
             reversible: self.way_back().is_some(),
+            journal: match &self.work {
+                Work::Backfills(all) => all.iter().all(|one| one.guard == Some(Guard::Journal)),
+                Work::Function(_) | Work::Copy(_) | Work::FinishCopy { .. } => false,
+            },
             idempotent: self.idempotent,
         }
     }
@@ -285,6 +291,8 @@ pub struct Spec {
     pub finishes: Option<String>,
     /// Whether there is a way back.
     pub reversible: bool,
+    /// Whether its journal is the way back, which another build can go as well.
+    pub journal: bool,
     /// Whether running it again is right.
     pub idempotent: bool,
 }

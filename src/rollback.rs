@@ -10,8 +10,8 @@ use crate::dynamo::patiently;
 use crate::execute::{Run, backfill_name, call, context, delete_and_wait, forget, gone};
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{MigrationRow, Origin, TableRow};
-use crate::ledger::state::Event;
-use crate::ledger::{Detail, Lease};
+use crate::ledger::state::{Event, State};
+use crate::ledger::{Detail, Lease, Snapshot};
 use crate::migration::{Backfill, Context, Guard, Spec, WayBack};
 use crate::migrator::compare_ids;
 use crate::observe::{self, CREATED_BY_TAG};
@@ -24,6 +24,14 @@ pub struct Undone {
     pub undone: Vec<String>,
     /// Still in place, and why.
     pub left: Vec<String>,
+}
+
+impl Undone {
+    /// Whether there was anything to be taken back.
+    #[must_use]
+    pub fn is_something(&self) -> bool {
+        !self.undone.is_empty() || !self.left.is_empty()
+    }
 }
 
 impl fmt::Display for Undone {
@@ -50,26 +58,8 @@ impl fmt::Display for Undone {
 pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrupt> {
     let snapshot = run.lease.ledger().snapshot().await?;
     let mut report = Undone::default();
-    let by_this_run = |row: &&MigrationRow| {
-        let touched = row.state.is_applied() || row.state.is_partial();
-        row.run == run.id && touched
-    };
-    let mut migrations: Vec<_> = snapshot.migrations.values().filter(by_this_run).collect();
-    migrations.sort_by(|a, b| compare_ids(&b.id, &a.id));
-    for (position, row) in migrations.iter().enumerate() {
-        match undo(run, row, deadline).await {
-            Ok(note) => report.undone.push(format!("migration {}{note}", row.id)),
-            Err(Interrupt::LeaseLost(why)) => return Err(Interrupt::LeaseLost(why)),
-            Err(interrupt) => {
-                report.left.push(format!("migration {}: {interrupt}", row.id));
-                let older = migrations[position + 1..].iter();
-                report.left.extend(older.map(|row| {
-                    format!("migration {}: it came before one that could not be undone", row.id)
-                }));
-                break;
-            }
-        }
-    }
+    let migrations = work_of(&snapshot, std::slice::from_ref(&run.id));
+    undo_all(run, &migrations, deadline, &mut report).await?;
     let data_is_back = report.left.is_empty();
     for row in snapshot.tables.values().filter(|row| row.run == run.id && row.declaration.is_none())
     {
@@ -94,16 +84,110 @@ pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrup
     Ok(report)
 }
 
+/// Takes back what other runs have migrated, as a rollback of the stack asks for it: all of it, newest first, or, where one
+/// migration has no way back here, none. What a run has paused is no failure, and the next deploy goes on with it.
+///
+/// # Errors
+/// Where the ledger cannot be read or written.
+pub(crate) async fn revert(
+    run: &Run,
+    runs: &[String],
+    deadline: Deadline,
+) -> Result<Undone, Interrupt> {
+    let snapshot = run.lease.ledger().snapshot().await?;
+    let mut report = Undone::default();
+    let migrations = work_of(&snapshot, runs);
+    let obstacle = migrations.iter().find_map(|row| {
+        if row.state == State::Paused {
+            return Some(format!(
+                "migration {} is paused, and the next deploy goes on with it",
+                row.id
+            ));
+        }
+        let is_unknown = run.migrator.get(&row.id).is_none();
+        let has_way_back = way_back(run, row).is_some();
+        (!has_way_back).then(|| {
+            let why = if is_unknown {
+                "is not in this build and keeps no journal"
+            } else {
+                "has no way back"
+            };
+            format!("migration {} {why}", row.id)
+        })
+    });
+    if let Some(obstacle) = obstacle {
+        let ids: Vec<_> = migrations.iter().map(|row| row.id.as_str()).collect();
+        report.left.push(format!("{} (all or none is taken back, and {obstacle})", ids.join(", ")));
+        return Ok(report);
+    }
+    undo_all(run, &migrations, deadline, &mut report).await?;
+    Ok(report)
+}
+
+/// The migrations that these runs have applied or begun, the newest first.
+fn work_of<'a>(snapshot: &'a Snapshot, runs: &[String]) -> Vec<&'a MigrationRow> {
+    let is_touched = |row: &&MigrationRow| {
+        runs.contains(&row.run) && (row.state.is_applied() || row.state.is_partial())
+    };
+    let mut rows: Vec<_> = snapshot.migrations.values().filter(is_touched).collect();
+    rows.sort_by(|a, b| compare_ids(&b.id, &a.id));
+    rows
+}
+
+/// Undoes migrations in this order, until one of them cannot be.
+async fn undo_all(
+    run: &Run,
+    migrations: &[&MigrationRow],
+    deadline: Deadline,
+    report: &mut Undone,
+) -> Result<(), Interrupt> {
+    for (position, row) in migrations.iter().enumerate() {
+        match undo(run, row, deadline).await {
+            Ok(note) => report.undone.push(format!("migration {}{note}", row.id)),
+            Err(Interrupt::LeaseLost(why)) => return Err(Interrupt::LeaseLost(why)),
+            Err(interrupt) => {
+                report.left.push(format!("migration {}: {interrupt}", row.id));
+                let older = migrations[position + 1..].iter();
+                report.left.extend(older.map(|row| {
+                    format!("migration {}: it came before one that could not be undone", row.id)
+                }));
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What takes a migration back: its own way, or, where the build does not know it, the journal that it has kept.
+fn way_back<'a>(run: &'a Run, row: &MigrationRow) -> Option<(Spec, WayBack<'a>)> {
+    match run.migrator.get(&row.id) {
+        Some(migration) => Some((migration.spec(), migration.way_back()?)),
+        None if row.journal => {
+            let spec = Spec {
+                id: row.id.clone(),
+                description: row.description.clone(),
+                fingerprint: row.fingerprint.clone(),
+                tables: Vec::new(),
+                copies: None,
+                finishes: None,
+                reversible: true,
+                journal: true,
+                idempotent: true,
+            };
+            Some((spec, WayBack::Journal))
+        }
+        None => None,
+    }
+}
+
 /// Undoes one migration by its own way back; returns what there is to say about it.
 async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<String, Interrupt> {
-    let migration = run.migrator.get(&row.id);
-    let Some((migration, way_back)) = migration.and_then(|m| Some((m, m.way_back()?))) else {
+    let Some((spec, way_back)) = way_back(run, row) else {
         return Err(Interrupt::Failed(format!("it is {} and has no way back", row.state)));
     };
     if deadline.passed() {
         return Err(Interrupt::OutOfTime("undoing it is not begun".to_owned()));
     }
-    let spec = migration.spec();
     tracing::info!(migration = row.id, "undoing");
     let row = run.lease.record(row, Event::Undo, Detail::default()).await?;
     let cx = context(run, &spec, Direction::Down, deadline);
@@ -120,6 +204,15 @@ async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<Strin
             }
             Err(interrupt) => Err(interrupt),
         },
+        WayBack::Journal => {
+            let prefix = checkpoint_prefix(&spec.id);
+            let dynamo = &run.services.dynamo;
+            let restored = journal::restore(&run.lease, dynamo, &prefix, deadline).await;
+            restored.map(|restored| {
+                let (counts, named) = restored.told();
+                (Some(counts), note_of(&counts, &named))
+            })
+        }
     };
     match outcome {
         Ok((counts, note)) => {
@@ -163,21 +256,24 @@ async fn undo_backfills(
         let prefix = format!("{}{name}#", checkpoint_prefix(&spec.id));
         let dynamo = &run.services.dynamo;
         let restored = journal::restore(&run.lease, dynamo, &prefix, deadline).await?;
-        counts.read += restored.items + restored.left;
-        counts.changed += restored.items;
-        counts.failed += restored.left;
-        named.extend(restored.named);
+        let (more, first) = restored.told();
+        counts += more;
+        named.extend(first);
     }
+    Ok((counts, note_of(&counts, &named)))
+}
+
+/// What there is to say of items that could not be taken back.
+fn note_of(counts: &Counts, named: &[String]) -> String {
     if counts.failed == 0 {
-        return Ok((counts, String::new()));
+        return String::new();
     }
     let more = if counts.failed > named.len() as u64 { ", …" } else { "" };
-    let note = format!(
+    format!(
         " but for {} items that were changed since and stay as they are ({}{more})",
         counts.failed,
         named.join(", ")
-    );
-    Ok((counts, note))
+    )
 }
 
 /// Deletes a table that the run of its row made, if it is still empty, and forgets it.

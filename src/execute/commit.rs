@@ -34,6 +34,11 @@ pub(super) async fn commit(
             // From a declaration that was gone back to, the way leads on and not back again.
             Mode::Superset | Mode::Cleanup => None,
         },
+        committed_by: match run.mode {
+            Mode::First | Mode::Deploy if meta.committed == committed => meta.committed_by.clone(),
+            Mode::First | Mode::Deploy => Some(run.id.clone()),
+            Mode::Superset | Mode::Cleanup => None,
+        },
         committed,
         attempting: None,
         highest: meta.highest.max(generation),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Verdict;
 use super::times::Times;
 use super::work::{Done, Work, list};
-use crate::desired::Desired;
+use crate::desired::{Desired, OnStackRollback};
 use crate::dynamo::Class;
 use crate::execute::{self, Run};
 use crate::interrupt::Interrupt;
@@ -129,9 +129,14 @@ impl Work {
 
     /// Goes back to the generation before the live one, and to its declaration as far as a rollback does.
     async fn go_back(&self, lease: &Lease, snapshot: &Snapshot, times: Times) -> Verdict {
+        // The identity that goes brings the properties that are gone back from.
+        let keeps = Desired::read(&self.envelope.properties)
+            .is_ok_and(|gone| gone.on_stack_rollback == OnStackRollback::Keep);
+        let taken_back = snapshot.meta.as_ref().and_then(|meta| meta.committed_by.clone());
+        let taken_back: Vec<_> = taken_back.into_iter().filter(|_| !keeps).collect();
         let prepared = self.hold_the_one_before(lease, snapshot).await;
         match prepared {
-            Ok(run) => match self.advance(&run, None, times, None).await {
+            Ok(run) => match self.way_back(&run, &taken_back, times, None).await {
                 Verdict::Answer { status, reason, .. } => Verdict::bare(status, reason),
                 Verdict::AnsweredElsewhere => Verdict::AnsweredElsewhere,
             },

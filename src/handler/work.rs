@@ -10,7 +10,7 @@ use super::{Handler, Verdict};
 use crate::answer::Status;
 use crate::clock;
 use crate::deadline::Deadline;
-use crate::desired::{Desired, OnFailure, Problem};
+use crate::desired::{Desired, OnFailure, OnStackRollback, Problem};
 use crate::dynamo::{self, Class};
 use crate::execute::{self, Progress, Report, Run, Trail};
 use crate::interrupt::Interrupt;
@@ -109,6 +109,12 @@ impl Work {
         Err(self.success(&report))
     }
 
+    /// The verdict on a request of which no delivery has come to an end.
+    pub(super) async fn give_up(&self, why: String) -> Verdict {
+        let gone_on = "What it did is on record, and deploying again goes on from there";
+        self.refuse(format!("{why}. {gone_on}")).await.map_or_else(|verdict| verdict, |done| done.0)
+    }
+
     async fn deploy(&self, desired: Desired) -> Done {
         let migrator = match &self.handler.migrator {
             Ok(migrator) => Arc::clone(migrator),
@@ -128,6 +134,7 @@ impl Work {
         let snapshot = self.ledger.snapshot().await?;
         let Way { mode, doubt } = self.way(snapshot.meta.as_ref()).await;
         let declaration = Declaration::new(self.envelope.properties.clone());
+        let taken_back = snapshot.meta.as_ref().map(|meta| self.runs_taken_back(meta));
         let known = self.attempt(&lease, snapshot, &declaration).await?;
         let run = Run {
             id: self.run.clone(),
@@ -141,9 +148,46 @@ impl Work {
             lease,
             trail: self.trail.clone(),
         };
-        let verdict = self.advance(&run, known, times, doubt).await;
+        let verdict = if mode == Mode::Superset {
+            self.way_back(&run, &taken_back.unwrap_or_default(), times, doubt).await
+        } else {
+            self.advance(&run, known, times, doubt).await
+        };
         self.end(&run.lease, &verdict).await;
         Ok((verdict, Some(run.lease)))
+    }
+
+    /// The runs whose work a rollback takes back: the one that had succeeded with the declaration that is gone back from,
+    /// or the one that failed with it and was not told to leave everything. None where that declaration wants none.
+    fn runs_taken_back(&self, meta: &MetaRow) -> Vec<String> {
+        let Some(old) = &self.envelope.old_properties else { return Vec::new() };
+        let hash = Some(properties_hash(old));
+        let old = Desired::read(old).ok();
+        if old.as_ref().is_some_and(|old| old.on_stack_rollback == OnStackRollback::Keep) {
+            return Vec::new();
+        }
+        let halts = old.is_some_and(|old| old.on_failure == OnFailure::Halt);
+        let succeeded = meta.committed_by.clone().filter(|_| meta.committed == hash);
+        let failed = meta.attempted_by.clone().filter(|_| meta.attempting == hash && !halts);
+        succeeded.into_iter().chain(failed).collect()
+    }
+
+    /// Goes back: the migrations of these runs, then the declaration before as far as a rollback leads to it.
+    pub(super) async fn way_back(
+        &self,
+        run: &Run,
+        taken_back: &[String],
+        times: Times,
+        doubt: Option<String>,
+    ) -> Verdict {
+        let said = match rollback::revert(run, taken_back, times.work).await {
+            Ok(undone) => undone.is_something().then(|| undone.to_string()),
+            Err(Interrupt::LeaseLost(why)) => return Verdict::failed(format!("stopped: {why}")),
+            Err(interrupt) => Some(format!("migrations stay as they are: {interrupt}")),
+        };
+        let doubt = [said, doubt].into_iter().flatten().collect::<Vec<_>>();
+        let doubt = (!doubt.is_empty()).then(|| doubt.join("; "));
+        self.advance(run, None, times, doubt).await
     }
 
     /// Whether this request leads on or back.
@@ -176,6 +220,7 @@ impl Work {
             stack: self.envelope.stack_name().to_owned(),
             stack_id: self.envelope.stack_id.clone(),
             attempting: is_begun.then(|| declaration.hash.clone()).or(held.attempting.clone()),
+            attempted_by: is_begun.then(|| self.run.clone()).or(held.attempted_by.clone()),
             ..held
         };
         let is_known = writes.is_empty();

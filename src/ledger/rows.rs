@@ -121,6 +121,10 @@ pub struct MetaRow {
     pub previous: Option<String>,
     /// Hash of a declaration that was begun and has not succeeded.
     pub attempting: Option<String>,
+    /// The run that has begun it, or, where there is none, the last that began one.
+    pub attempted_by: Option<String>,
+    /// The run with which the committed declaration succeeded.
+    pub committed_by: Option<String>,
 }
 
 /// A generation that an Update has answered with.
@@ -187,6 +191,8 @@ pub struct MigrationRow {
     pub error: Option<String>,
     /// Whether it ran after a newer one.
     pub out_of_order: bool,
+    /// Whether its journal takes it back, whatever build there is.
+    pub journal: bool,
 }
 
 /// `attempt#<id>#<number>`

@@ -120,6 +120,7 @@ impl Lease {
         if let Some(spec) = detail.spec {
             next.fingerprint.clone_from(&spec.fingerprint);
             next.description.clone_from(&spec.description);
+            next.journal = spec.journal;
         }
         let mut writes = vec![RowWrite::set(entry::migration(&next.id), &next)?];
         if event != Event::Baseline {

@@ -4,6 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use crate::backfill::Counts;
 use crate::deadline::Deadline;
 use crate::dynamo::{Dynamo, Edit, Fate, WireItem, digest, patiently, patiently_alone};
 use crate::interrupt::Interrupt;
@@ -41,6 +42,17 @@ impl Restored {
         self.named.extend(other.named);
         self.named.truncate(NAMED);
         self
+    }
+
+    /// As counts, with the first of the items that were left.
+    pub(super) fn told(self) -> (Counts, Vec<String>) {
+        let counts = Counts {
+            read: self.items + self.left,
+            changed: self.items,
+            failed: self.left,
+            ..Counts::default()
+        };
+        (counts, self.named)
     }
 
     fn leave(&mut self, row: &JournalRow) {

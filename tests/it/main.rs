@@ -15,6 +15,7 @@ mod exactly_once;
 mod faults;
 mod features;
 mod generations;
+mod last_resort;
 mod leftovers;
 mod logs;
 mod migrations;

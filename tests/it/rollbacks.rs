@@ -166,7 +166,8 @@ async fn the_rollback_update_keeps_the_superset_and_the_next_deploy_goes_on_from
 #[tokio::test]
 async fn a_rollback_after_success_keeps_indexes_tables_and_data() {
     let (stack, old) = filled().await;
-    let new = properties(&[with_index(table("orders"), "by_a", "a"), table("extra")]);
+    let mut new = properties(&[with_index(table("orders"), "by_a", "a"), table("extra")]);
+    new["OnStackRollback"] = json!("keep");
     let function = stack.function(vec![marking("0001_a", "a")]);
     stack.update(&function, &new, &old).await.expect_success();
     stack.roll_back(&stack.function(vec![]), &old, &new).await.expect_success();
@@ -229,4 +230,100 @@ async fn a_journal_takes_back_items_of_all_sorts_on_every_engine() {
         assert_eq!(order, was);
     }
     assert!(stack.items("labels").await.is_empty());
+}
+
+/// Adds one to the attribute `n` of every item.
+fn counting(id: &'static str) -> Migration {
+    let up = |mut item: Item| {
+        let n: u64 = item.number("n")?.parse()?;
+        item.set_number("n", n + 1);
+        Ok(Change::Update(item))
+    };
+    Migration::backfill(id, "orders", up).guard(Guard::Journal)
+}
+
+/// A stack with counted items, and the declarations of before and after.
+async fn counted() -> (Stack, Value, Value) {
+    let stack = Stack::start().await;
+    let old = properties(&[table("orders")]);
+    stack.create(&stack.function(vec![]), &old).await.expect_success();
+    for pk in ["1", "2", "3"] {
+        let n = AttributeValue::N("1".to_owned());
+        stack.put("orders", item([("pk", text(pk)), ("n", n)])).await;
+    }
+    (stack, old, properties(&[with_index(table("orders"), "by_a", "a")]))
+}
+
+async fn ns(stack: &Stack) -> Vec<String> {
+    let items = stack.items("orders").await;
+    items.iter().map(|item| item["n"].as_n().unwrap().clone()).collect()
+}
+
+#[tokio::test]
+async fn an_older_build_takes_back_by_the_journal_what_a_rolled_back_update_had_migrated() {
+    let (stack, old, new) = counted().await;
+    let newer = stack.function(vec![counting("0001_a"), counting("0002_b")]);
+    stack.update(&newer, &new, &old).await.expect_success();
+    assert_eq!(ns(&stack).await, ["3", "3", "3"]);
+    let older = stack.function(vec![]);
+    let answer = stack.roll_back(&older, &old, &new).await.expect_success();
+    let undone = "Undone: migration 0002_b, migration 0001_a.";
+    assert!(answer.reason().contains(undone), "{}", answer.reason());
+    assert_eq!(ns(&stack).await, ["1", "1", "1"]);
+    assert_eq!(stack.migrations().await, ["0001_a undone", "0002_b undone"]);
+    // The mended stack is deployed once more.
+    stack.update(&newer, &new, &old).await.expect_success();
+    assert_eq!(ns(&stack).await, ["3", "3", "3"]);
+}
+
+#[tokio::test]
+async fn where_one_migration_cannot_be_taken_back_a_rollback_of_the_stack_takes_none_back() {
+    let (stack, old, new) = counted().await;
+    let without = Migration::backfill("0002_b", "orders", |mut item: Item| {
+        item.set_text("b", "x");
+        Ok(Change::Update(item))
+    });
+    let newer = stack.function(vec![counting("0001_a"), without]);
+    stack.update(&newer, &new, &old).await.expect_success();
+    let answer = stack.roll_back(&stack.function(vec![]), &old, &new).await.expect_success();
+    let said = "Not undone: 0002_b, 0001_a (all or none is taken back, and migration 0002_b is not in this build and keeps no journal)";
+    assert!(answer.reason().contains(said), "{}", answer.reason());
+    assert_eq!(ns(&stack).await, ["2", "2", "2"]);
+    assert_eq!(stack.migrations().await, ["0001_a applied", "0002_b applied"]);
+}
+
+#[tokio::test]
+async fn a_rollback_takes_back_the_migrations_of_the_update_and_no_earlier_ones_unless_they_are_to_stay()
+ {
+    for policy in ["revert", "keep"] {
+        let (stack, old, mut new) = counted().await;
+        let first = stack.function(vec![counting("0001_a")]);
+        let mut with_first = old.clone();
+        with_first["Migrations"] = json!({ "Hash": "1" });
+        stack.update(&first, &with_first, &old).await.expect_success();
+        new["OnStackRollback"] = json!(policy);
+        let both = stack.function(vec![counting("0001_a"), counting("0002_b")]);
+        stack.update(&both, &new, &with_first).await.expect_success();
+        stack.roll_back(&first, &with_first, &new).await.expect_success();
+        let (expected, state) = if policy == "revert" { ("2", "undone") } else { ("3", "applied") };
+        assert_eq!(ns(&stack).await, [expected; 3], "{policy}");
+        let states = ["0001_a applied".to_owned(), format!("0002_b {state}")];
+        assert_eq!(stack.migrations().await, states);
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_behind_a_replacement_takes_migrations_back_too() {
+    let (stack, old, _) = counted().await;
+    let mut doomed = table("extra");
+    doomed["RemovalPolicy"] = json!("delete");
+    let with_extra = properties(&[table("orders"), doomed]);
+    stack.update(&stack.function(vec![]), &with_extra, &old).await.expect_success();
+    let newer = stack.function(vec![counting("0001_a")]);
+    let answer = stack.update_alone(&newer, &old, &with_extra).await.expect_success();
+    assert!(answer.physical_id().ends_with(":2"), "{}", answer.physical_id());
+    assert_eq!(ns(&stack).await, ["2", "2", "2"]);
+    stack.roll_back(&stack.function(vec![]), &with_extra, &old).await.expect_success();
+    assert_eq!(ns(&stack).await, ["1", "1", "1"]);
+    assert!(stack.tables().await.contains(&"extra".to_owned()));
 }
