@@ -12,13 +12,13 @@ use tablewright::testing::ControlPlane;
 use super::{plane_with, settle};
 use crate::support::{item, text};
 
-/// A plane with a stream of the table `t`, and a client of streams.
+/// A plane with a stream of the table `orders`, and a client of streams.
 async fn streaming() -> (ControlPlane, Client, String) {
-    let (plane, client) = plane_with("t").await;
+    let (plane, client) = plane_with("orders").await;
     let specification = StreamSpecification::builder()
         .stream_enabled(true)
         .stream_view_type(StreamViewType::KeysOnly);
-    let update = client.update_table().table_name("t");
+    let update = client.update_table().table_name("orders");
     let updated = update.stream_specification(specification.build().unwrap()).send().await.unwrap();
     settle().await;
     let streams = aws_sdk_dynamodbstreams::Config::builder()
@@ -26,13 +26,15 @@ async fn streaming() -> (ControlPlane, Client, String) {
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("a", "b", None, None, "test"))
         .http_client(plane.http_client());
-    let described = client.describe_table().table_name("t").send().await.unwrap().table.unwrap();
+    let described =
+        client.describe_table().table_name("orders").send().await.unwrap().table.unwrap();
     let arn = updated.table_description.unwrap().latest_stream_arn.or(described.latest_stream_arn);
     (plane, Client::from_conf(streams.build()), arn.unwrap())
 }
 
 async fn put(plane: &ControlPlane, pk: &str) {
-    let put = plane.client().put_item().table_name("t").set_item(Some(item([("pk", text(pk))])));
+    let put =
+        plane.client().put_item().table_name("orders").set_item(Some(item([("pk", text(pk))])));
     put.send().await.unwrap();
 }
 
@@ -66,8 +68,8 @@ async fn a_shard_ends_after_four_hours_and_its_children_have_what_comes_then() {
     assert_eq!((all.len(), children.len()), (3, 2));
     let mut counts = Vec::new();
     for shard in &all {
-        let first = place(&streams, &arn, shard).await;
-        let read = streams.get_records().shard_iterator(first).send().await.unwrap();
+        let place = place(&streams, &arn, shard).await;
+        let read = streams.get_records().shard_iterator(place).send().await.unwrap();
         assert_eq!(read.next_shard_iterator.is_none(), shard.shard_id() == parent.shard_id());
         counts.push(read.records.unwrap_or_default().len());
     }
