@@ -1,0 +1,29 @@
+//! What a backfill costs beside loops that people write by hand; started with a role, one process of that comparison.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark reports")]
+#![expect(clippy::disallowed_methods, reason = "loops by hand send what they like")]
+
+mod compare;
+mod contenders;
+mod engines;
+mod expressions;
+mod loops;
+mod memory;
+mod orders;
+mod stand_in;
+mod table;
+
+type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+
+fn main() -> Result<()> {
+    // cargo passes `--bench`.
+    let arguments: Vec<_> = std::env::args().skip(1).filter(|it| !it.starts_with("--")).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [] => compare::compare(),
+        ["engine", kind] => engines::serve(kind),
+        ["contender", kind, endpoint, requests] => {
+            contenders::contend(kind, endpoint, requests.parse()?)
+        }
+        _ => Err(format!("{arguments:?} is no role").into()),
+    }
+}
