@@ -5,7 +5,7 @@ use std::time::Instant;
 use aws_sdk_dynamodb::Client;
 
 use crate::Result;
-use crate::contenders::{Contender, Run};
+use crate::contenders::{Contender, Pace, Run};
 use crate::engines::{Engine, Kind};
 use crate::orders::{self, Billing, TABLE};
 use crate::stand_in::{self, Counts};
@@ -95,6 +95,15 @@ fn meetings(sizes: &[usize]) -> Vec<Meeting> {
 }
 
 impl Meeting {
+    fn pace(&self) -> Pace {
+        let segments = match self.kind {
+            // It walks through the whole table for each page of a segment.
+            Kind::Embedded => 1,
+            Kind::DynamoDbLocal | Kind::StandIn => 0,
+        };
+        Pace { requests: self.requests, segments }
+    }
+
     fn hold(self, runtime: &tokio::runtime::Runtime) -> Result<Outcome> {
         eprintln!("{}, {} items, {:?}", self.kind, self.items, self.billing);
         let engine = Engine::start(self.kind)?;
@@ -112,7 +121,7 @@ impl Meeting {
                     latency = runtime.block_on(probe(&client))?;
                     runtime.block_on(stand_in::counts(&engine.endpoint))?;
                 }
-                let run = contender.run(&engine.endpoint, self.requests)?;
+                let run = contender.run(&engine.endpoint, self.pace())?;
                 let Run { seconds, cpu, peak } = run;
                 eprintln!(
                     "  {contender:?}: {seconds:.1} s, {cpu:.1} s of processor, {} MiB",

@@ -29,6 +29,15 @@ pub(crate) enum Contender {
     NodeUpdates,
 }
 
+/// What is prescribed to contenders; the scripts divide a scan as they like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Write requests at the same time.
+    pub(crate) requests: usize,
+    /// Parts of the scan; none leaves them to tablewright.
+    pub(crate) segments: u32,
+}
+
 /// What a contender reports of its run.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Run {
@@ -40,8 +49,8 @@ pub(crate) struct Run {
 }
 
 impl Contender {
-    /// Runs it to its end, with this many write requests at the same time.
-    pub(crate) fn run(self, endpoint: &str, requests: usize) -> Result<Run> {
+    /// Runs it to its end.
+    pub(crate) fn run(self, endpoint: &str, pace: Pace) -> Result<Run> {
         let mut command = match self {
             Self::Tablewright | Self::Statements | Self::Puts => {
                 let mut command = Command::new(std::env::current_exe()?);
@@ -51,7 +60,8 @@ impl Contender {
             Self::NodeBatches => node("batches.mjs", endpoint),
             Self::NodeUpdates => node("updates.mjs", endpoint),
         };
-        let output = command.arg(requests.to_string()).stderr(Stdio::inherit()).output()?;
+        command.args([pace.requests.to_string(), pace.segments.to_string()]);
+        let output = command.stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
             return Err(format!("{self:?}: {}", output.status).into());
         }
@@ -71,7 +81,7 @@ fn node(script: &str, endpoint: &str) -> Command {
 }
 
 /// The process of a contender in Rust, on as many threads as the function has.
-pub(crate) fn contend(kind: &str, endpoint: &str, requests: usize) -> Result<()> {
+pub(crate) fn contend(kind: &str, endpoint: &str, pace: Pace) -> Result<()> {
     let contender: Contender = serde_json::from_value(json!(kind))?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -80,13 +90,13 @@ pub(crate) fn contend(kind: &str, endpoint: &str, requests: usize) -> Result<()>
         let write = match contender {
             Contender::Statements => Write::Statements,
             Contender::Puts => Write::Puts,
-            Contender::Tablewright => return deploy(client, requests).await,
+            Contender::Tablewright => return deploy(client, pace).await,
             Contender::NodeBatches | Contender::NodeUpdates => {
                 return Err("Node.js runs by itself".into());
             }
         };
         let start = Instant::now();
-        loops::migrate(&client, write, requests).await?;
+        loops::migrate(&client, write, pace).await?;
         Ok(start.elapsed().as_secs_f64())
     })?;
     println!("{}", serde_json::to_string(&Run { seconds, cpu: cpu()?, peak: peak()? })?);
@@ -112,7 +122,7 @@ fn peak() -> Result<u64> {
 }
 
 /// A deploy of a stack that exists, to which nothing but the migration is new; how many seconds it took.
-async fn deploy(client: aws_sdk_dynamodb::Client, requests: usize) -> Result<f64> {
+async fn deploy(client: aws_sdk_dynamodb::Client, pace: Pace) -> Result<f64> {
     let mut stack = Stack::new(&ControlPlane::new());
     stack.connect(client);
     let mut properties = json!({
@@ -121,7 +131,10 @@ async fn deploy(client: aws_sdk_dynamodb::Client, requests: usize) -> Result<f64
         "Migrations": { "Baseline": "none" },
     });
     stack.deploy(&properties).await.expect_success();
-    let backfill = Backfill::new(TABLE, add_label).concurrency(requests);
+    let mut backfill = Backfill::new(TABLE, add_label).concurrency(pace.requests);
+    if pace.segments > 0 {
+        backfill = backfill.segments(pace.segments);
+    }
     let migration = Migration::backfills("0001_labels", [backfill]);
     stack.build(Migrator::builder().migration(migration).build());
     properties["Migrations"]["Hash"] = json!("1");

@@ -7,13 +7,14 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementErrorCodeEnum, BatchStatementRequest,
     ReturnValuesOnConditionCheckFailure,
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStream, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 
-use crate::Result;
+use crate::contenders::Pace;
 use crate::orders::{self, BATCH, Item, TABLE, label};
+use crate::{Error, Result};
 
-/// Parts of the scan, all of them read at the same time.
+/// Parts of the scan where none are prescribed, all of them read at the same time.
 const SEGMENTS: i32 = 8;
 
 /// How a batch is written.
@@ -25,53 +26,56 @@ pub(crate) enum Write {
     Statements,
 }
 
-pub(crate) async fn migrate(client: &Client, write: Write, requests: usize) -> Result<()> {
-    let requests = Arc::new(Semaphore::new(requests));
-    let segments = (0..SEGMENTS).map(|segment| {
-        let work = migrate_segment(client.clone(), segment, write, Arc::clone(&requests));
-        tokio::spawn(work)
-    });
-    stream::iter(segments)
-        .buffer_unordered(SEGMENTS.unsigned_abs() as usize)
-        .map(|done| done?)
-        .try_collect()
-        .await
-}
-
-async fn migrate_segment(
-    client: Client,
-    segment: i32,
-    write: Write,
-    requests: Arc<Semaphore>,
-) -> Result<()> {
-    let mut start = None;
-    loop {
-        let page = client
-            .scan()
-            .table_name(TABLE)
-            .segment(segment)
-            .total_segments(SEGMENTS)
-            .consistent_read(true)
-            .set_exclusive_start_key(start)
-            .send()
-            .await?;
-        let write = |batch| {
-            let (client, requests) = (client.clone(), Arc::clone(&requests));
+pub(crate) async fn migrate(client: &Client, write: Write, pace: Pace) -> Result<()> {
+    let at_once = Arc::new(Semaphore::new(pace.requests));
+    let segments = if pace.segments == 0 { SEGMENTS } else { i32::try_from(pace.segments)? };
+    let work = (0..segments).map(|segment| {
+        let batches = batches(client.clone(), segment, segments);
+        let (client, at_once) = (client.clone(), Arc::clone(&at_once));
+        let written = batches.map_ok(move |batch| {
+            let (client, at_once) = (client.clone(), Arc::clone(&at_once));
             async move {
-                let _permit = requests.acquire().await?;
+                let _permit = at_once.acquire().await?;
                 match write {
                     Write::Puts => put(client, batch).await,
                     Write::Statements => execute(client, batch).await,
                 }
             }
-        };
-        let batches = stream::iter(page.items.unwrap_or_default()).chunks(BATCH);
-        batches.map(write).buffer_unordered(usize::MAX).try_collect::<()>().await?;
-        start = page.last_evaluated_key;
-        if start.is_none() {
-            return Ok(());
-        }
+        });
+        tokio::spawn(written.try_buffer_unordered(pace.requests).try_collect::<()>())
+    });
+    for segment in work.collect::<Vec<_>>() {
+        segment.await??;
     }
+    Ok(())
+}
+
+/// The items of a segment in batches; the next page is read while the batches of one are written.
+fn batches(
+    client: Client,
+    segment: i32,
+    segments: i32,
+) -> impl TryStream<Ok = Vec<Item>, Error = Error> {
+    // Nothing before the first page, and the key after which the next begins.
+    let pages = stream::try_unfold(Some(None), move |start: Option<Option<Item>>| {
+        let client = client.clone();
+        async move {
+            let Some(start) = start else { return Ok(None) };
+            let division = (segments > 1).then_some((segment, segments));
+            let page = client
+                .scan()
+                .table_name(TABLE)
+                .set_segment(division.map(|(segment, _)| segment))
+                .set_total_segments(division.map(|(_, segments)| segments))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await?;
+            let batches = stream::iter(page.items.unwrap_or_default()).chunks(BATCH).map(Ok);
+            Ok::<_, Error>(Some((batches, page.last_evaluated_key.map(Some))))
+        }
+    });
+    pages.try_flatten()
 }
 
 fn label_of(item: &Item) -> Result<String> {

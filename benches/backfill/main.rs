@@ -12,7 +12,10 @@ mod orders;
 mod stand_in;
 mod table;
 
-type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+use self::contenders::Pace;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Result<T, E = Error> = std::result::Result<T, E>;
 
 fn main() -> Result<()> {
     // cargo passes `--bench`.
@@ -21,8 +24,9 @@ fn main() -> Result<()> {
     match arguments[..] {
         [] => compare::compare(),
         ["engine", kind] => engines::serve(kind),
-        ["contender", kind, endpoint, requests] => {
-            contenders::contend(kind, endpoint, requests.parse()?)
+        ["contender", kind, endpoint, requests, segments] => {
+            let pace = Pace { requests: requests.parse()?, segments: segments.parse()? };
+            contenders::contend(kind, endpoint, pace)
         }
         _ => Err(format!("{arguments:?} is no role").into()),
     }
