@@ -19,8 +19,8 @@ const PERMIT: usize = 1 << 10;
 const LINGER: Duration = Duration::from_millis(100);
 /// Most changes that one writer holds back because they were throttled.
 const HELD_MAX: usize = 4 * BATCH_MAX;
-/// Parcels that wait.
-const PARCELS_MAX: usize = 8;
+/// Bundles that wait.
+const BUNDLES_MAX: usize = 8;
 
 /// A change to be written.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) struct Queued {
     pub(super) tries: u32,
     /// Not before this moment.
     pub(super) due: Instant,
-    /// The bytes that its parcel takes up.
+    /// The bytes that its bundle takes up.
     pub(super) room: Arc<OwnedSemaphorePermit>,
 }
 
@@ -58,7 +58,7 @@ impl Queued {
     }
 }
 
-/// The readers' end. They pass changes on in parcels: one by one, tasks would do little else than wake each other.
+/// The readers' end. They pass changes on in bundles: one by one, tasks would do little else than wake each other.
 #[derive(Debug, Clone)]
 pub(super) struct Sender {
     queue: mpsc::Sender<Vec<Queued>>,
@@ -72,12 +72,12 @@ pub(super) struct Receiver(Arc<Mutex<Incoming>>);
 #[derive(Debug)]
 struct Incoming {
     queue: mpsc::Receiver<Vec<Queued>>,
-    /// What is left of the last parcel.
+    /// What is left of the last bundle.
     rest: VecDeque<Queued>,
 }
 
 pub(super) fn channel() -> (Sender, Receiver) {
-    let (sender, queue) = mpsc::channel(PARCELS_MAX);
+    let (sender, queue) = mpsc::channel(BUNDLES_MAX);
     let bytes = Arc::new(Semaphore::new(BYTES_MAX / PERMIT));
     let incoming = Incoming { queue, rest: VecDeque::new() };
     (Sender { queue: sender, bytes }, Receiver(Arc::new(Mutex::new(incoming))))
@@ -92,8 +92,8 @@ impl Sender {
     }
 
     /// Passes changes on; `false` where nobody writes any more.
-    pub(super) async fn send(&self, parcel: Vec<Queued>) -> bool {
-        self.queue.send(parcel).await.is_ok()
+    pub(super) async fn send(&self, bundle: Vec<Queued>) -> bool {
+        self.queue.send(bundle).await.is_ok()
     }
 }
 
@@ -122,23 +122,23 @@ impl Receiver {
             // Whoever waits there takes what comes.
             let Ok(mut incoming) = self.0.try_lock() else { return };
             while !incoming.fills(batch, most)
-                && let Ok(parcel) = incoming.queue.try_recv()
+                && let Ok(bundle) = incoming.queue.try_recv()
             {
-                incoming.rest.extend(parcel);
+                incoming.rest.extend(bundle);
             }
             return;
         }
         let mut incoming = self.0.lock().await;
         let mut end = None;
         while !incoming.fills(batch, most) {
-            let parcel = if batch.is_empty() {
+            let bundle = if batch.is_empty() {
                 incoming.queue.recv().await
             } else {
                 let end = *end.get_or_insert_with(|| Instant::now() + LINGER);
                 timeout_at(end, incoming.queue.recv()).await.ok().flatten()
             };
-            let Some(parcel) = parcel else { return };
-            incoming.rest.extend(parcel);
+            let Some(bundle) = bundle else { return };
+            incoming.rest.extend(bundle);
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::dynamo::{BATCH_MAX, Edit, Page, WireItem, key_of, size};
 use crate::item::{Item, Put};
 
 /// Bytes of changes that are passed on together, unless one has more.
-const PARCEL_BYTES: usize = 1 << 20;
+const BUNDLE_BYTES: usize = 1 << 20;
 /// Strongly consistent read units of a full page, a megabyte.
 const PAGE_UNITS: f64 = 256.0;
 
@@ -123,7 +123,7 @@ async fn transform_page(
     /// Transforms of a big page must not keep other tasks of the thread waiting.
     const YIELD_EVERY: Duration = Duration::from_millis(5);
     let mut yielded = Instant::now();
-    let mut parcel = Parcel { pass, page, queue, changes: Vec::new(), bytes: 0 };
+    let mut bundle = Bundle { pass, page, queue, changes: Vec::new(), bytes: 0 };
     for item in items {
         if pass.stop.is_raised() {
             return Err(Stopped);
@@ -137,12 +137,12 @@ async fn transform_page(
             }
             Verdict::Edit(edit) => {
                 let target = Arc::clone(&pass.source);
-                parcel.add(target, edit.key.clone(), edit).await?;
+                bundle.add(target, edit.key.clone(), edit).await?;
             }
             Verdict::Put(puts) => {
                 for (target, edit) in puts_of(pass, item.wire(), puts).await? {
                     let source = key_of(&pass.source.keys, item.wire());
-                    parcel.add(target, source, edit).await?;
+                    bundle.add(target, source, edit).await?;
                 }
             }
             Verdict::Fails(error) => pass.fail(item.wire(), &error).await?,
@@ -153,7 +153,7 @@ async fn transform_page(
             yielded = Instant::now();
         }
     }
-    parcel.send().await?;
+    bundle.send().await?;
     pass.positions.done(page, false);
     Ok(())
 }
@@ -179,7 +179,7 @@ pub(super) async fn puts_of(
 }
 
 /// Changes of a page that are passed on together.
-struct Parcel<'a> {
+struct Bundle<'a> {
     pass: &'a Pass,
     page: PageId,
     queue: &'a Sender,
@@ -188,7 +188,7 @@ struct Parcel<'a> {
     bytes: usize,
 }
 
-impl Parcel<'_> {
+impl Bundle<'_> {
     async fn add(
         &mut self,
         target: Arc<Target>,
@@ -197,7 +197,7 @@ impl Parcel<'_> {
     ) -> Result<(), Stopped> {
         self.bytes += edit.size();
         self.changes.push((target, source, edit));
-        if self.changes.len() < BATCH_MAX && self.bytes < PARCEL_BYTES {
+        if self.changes.len() < BATCH_MAX && self.bytes < BUNDLE_BYTES {
             return Ok(());
         }
         self.send().await
