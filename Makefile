@@ -28,6 +28,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(TOOLS)/bin:$(PATH)
 CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION).stamp
 PYTHON_TOOLS := $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION)-zig-$(ZIG_VERSION).stamp
 NODE_TOOLS := infra/node_modules/.package-lock.json
+BENCH_SCRIPTS := benches/node/node_modules/.package-lock.json
 DYNAMODB_LOCAL := $(TOOLS)/dynamodb-local/installed
 
 # Tests in which the engine makes no difference: loops over faults, and what runs on the strict plane or on none.
@@ -64,9 +65,11 @@ dynamodb-local: $(DYNAMODB_LOCAL) ## Install AWS's own DynamoDB Local here (need
 test-dynamodb-local: $(DYNAMODB_LOCAL) ## Run the integration tests on DynamoDB Local
 	TABLEWRIGHT_ENGINE=dynamodb-local cargo test --test it -- $(addprefix --skip ,$(ENGINELESS))
 
+# `make bench ITEMS="10000 1000000"` measures backfills of tables of these sizes.
 .PHONY: bench
-bench: ## Measure planning and a deploy that has nothing to do
+bench: $(BENCH_SCRIPTS) $(DYNAMODB_LOCAL) ## Measure planning, a deploy with nothing to do, and backfills against loops by hand
 	cargo bench --bench reconcile
+	cargo bench --bench backfill
 
 .PHONY: check
 check: ## Check format, lints, documentation and dependencies, the quickest first
@@ -150,4 +153,8 @@ $(PYTHON_TOOLS): tests/e2e/requirements.txt
 
 $(NODE_TOOLS): infra/package-lock.json
 	npm ci --prefix infra --no-audit --no-fund
+	touch "$@"
+
+$(BENCH_SCRIPTS): benches/node/package-lock.json
+	npm ci --prefix benches/node --no-audit --no-fund
 	touch "$@"

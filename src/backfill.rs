@@ -7,6 +7,7 @@
 
 pub(crate) mod again;
 mod checkpoint;
+mod division;
 mod failures;
 mod journal;
 mod progress;
@@ -42,17 +43,11 @@ use self::targets::{Target, Targets};
 use self::transform::Rule;
 pub(crate) use self::transform::describe;
 use crate::deadline::Deadline;
-use crate::dynamo::{Description, Dynamo, WireItem, key_of};
+use crate::dynamo::{Dynamo, WireItem, key_of};
 use crate::interrupt::Interrupt;
 use crate::ledger::Lease;
 use crate::migration::{Backfill, Guard, Spec, Transform};
 
-/// Segments that are read at the same time: each has two pages of a megabyte in memory.
-const READERS: usize = 4;
-/// Fewest segments of a scan, and most: more than readers, so that a full one does not hold the others back.
-const SEGMENTS: (u64, u64) = (16, 4096);
-/// Bytes of a segment, where that makes more of them than the fewest.
-const SEGMENT_BYTES: u64 = 64 << 20;
 /// How often the hook of an author is asked whether to pause.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 /// How often a paused task looks whether it may go on.
@@ -104,6 +99,8 @@ struct Pass {
     /// Items of the table, as DynamoDB counted them some hours ago.
     items: u64,
     positions: Positions,
+    /// Segments that are read side by side.
+    readers: usize,
     paces: Paces,
     stop: Stop,
     tally: Tally,
@@ -158,9 +155,11 @@ pub(crate) async fn run(job: Job) -> Result<Counts, Interrupt> {
 /// Reads, writes and keeps a record of it, until all is done or the run stops.
 async fn work(pass: &Arc<Pass>) {
     let (sender, receiver) = queue::channel();
-    let segments = Arc::new(scan::Segments(Mutex::new(pass.positions.open_segments())));
+    let segments = pass.positions.open_segments();
+    let segments = division::spread(segments, pass.positions.count(), pass.readers);
+    let segments = Arc::new(scan::Segments(Mutex::new(segments)));
     let mut tasks = JoinSet::new();
-    for _ in 0..READERS {
+    for _ in 0..pass.readers {
         let task = scan::read(Arc::clone(pass), Arc::clone(&segments), sender.clone());
         tasks.spawn(task.in_current_span());
     }
@@ -221,7 +220,10 @@ impl Pass {
     async fn begin(job: Job) -> Result<Self, Interrupt> {
         let described = targets::describe(&job.dynamo, &job.backfill.table).await?;
         let source = Arc::new(Target::of(&described));
-        let wanted = job.backfill.segments.unwrap_or_else(|| segments_of(&described));
+        let table = &described.table;
+        let readers = division::readers(table.capacity, table.warm);
+        let wanted = job.backfill.segments;
+        let wanted = wanted.unwrap_or_else(|| division::segments(described.bytes, readers));
         let positions = Positions::load(&job, wanted).await?;
         let transform = match (job.direction, &job.backfill.down) {
             (Direction::Up, _) => Arc::clone(&job.backfill.up),
@@ -233,9 +235,9 @@ impl Pass {
                 )));
             }
         };
-        let table = &described.table;
         Ok(Self {
             transform,
+            readers: usize::try_from(readers.min(positions.count().into())).unwrap_or(usize::MAX),
             items: described.items,
             paces: Paces::new(job.backfill.cap, table.capacity, table.warm),
             stop: Stop::new(),
@@ -327,11 +329,4 @@ impl Pass {
         let before = self.cost.load(Ordering::Relaxed);
         self.cost.store((before * 7 + each) / 8, Ordering::Relaxed);
     }
-}
-
-/// Into how many segments a scan is divided, by the size of the table.
-fn segments_of(described: &Description) -> u32 {
-    let (fewest, most) = SEGMENTS;
-    let segments = (described.bytes / SEGMENT_BYTES).clamp(fewest, most);
-    u32::try_from(segments).unwrap_or(u32::MAX)
 }

@@ -9,10 +9,10 @@ use crate::dynamo::WireItem;
 use crate::migration::MigrationError;
 
 /// An item in DynamoDB's own form; what a transform does not touch is never re-encoded, and what it has looked at must
-/// still be so when its result is written.
+/// still be so when its result is written. Clones share their attributes until one of them is changed.
 #[derive(Debug, Clone, Default)]
 pub struct Item {
-    attributes: WireItem,
+    attributes: Arc<WireItem>,
     looks: Option<Arc<Mutex<Looks>>>,
 }
 
@@ -99,13 +99,16 @@ impl Item {
 
     /// Sets an attribute of any type.
     pub fn set(&mut self, name: &str, value: AttributeValue) {
-        self.attributes.insert(name.to_owned(), value);
+        if self.attributes.get(name) != Some(&value) {
+            Arc::make_mut(&mut self.attributes).insert(name.to_owned(), value);
+        }
     }
 
     /// Takes an attribute away and returns it.
     pub fn remove(&mut self, name: &str) -> Option<AttributeValue> {
         self.note(name);
-        self.attributes.remove(name)
+        let is_there = self.attributes.contains_key(name);
+        is_there.then(|| Arc::make_mut(&mut self.attributes).remove(name)).flatten()
     }
 
     /// The wire form. To ask for it is to look at every attribute: when the item is written, none of them may have changed.
@@ -117,10 +120,15 @@ impl Item {
         &self.attributes
     }
 
-    /// An item that notes what is looked at, in it and in its clones, until it is [told](Self::looks).
-    pub(crate) fn watched(attributes: WireItem) -> Self {
+    /// The same item, which notes what is looked at, in it and in its clones, until it is [told](Self::looks).
+    pub(crate) fn watched(&self) -> Self {
         let looks = Looks::At(BTreeSet::new());
-        Self { attributes, looks: Some(Arc::new(Mutex::new(looks))) }
+        Self { looks: Some(Arc::new(Mutex::new(looks))), ..self.unwatched() }
+    }
+
+    /// The same item, which notes nothing.
+    pub(crate) fn unwatched(&self) -> Self {
+        Self { attributes: Arc::clone(&self.attributes), looks: None }
     }
 
     /// What was looked at so far; nothing where it was not noted.
@@ -152,7 +160,7 @@ impl PartialEq for Item {
 
 impl From<WireItem> for Item {
     fn from(attributes: WireItem) -> Self {
-        Self { attributes, looks: None }
+        Self { attributes: Arc::new(attributes), looks: None }
     }
 }
 

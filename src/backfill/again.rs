@@ -10,7 +10,7 @@ use super::{Direction, Job, journal};
 use crate::clock;
 use crate::dynamo::{Edit, Error, Fate, WireItem, Written, patiently};
 use crate::interrupt::Interrupt;
-use crate::item::Put;
+use crate::item::{Item, Put};
 use crate::ledger::rows::FailedRow;
 use crate::migration::Guard;
 
@@ -68,6 +68,7 @@ async fn try_again(
         let current = patiently(read).await?;
         // Gone meanwhile: there is nothing left to migrate.
         let Some(item) = current else { return Ok(Ok(())) };
+        let item = Item::from(item);
         let edits = match rule.apply(&item) {
             Verdict::Keep | Verdict::Skip(_) => return Ok(Ok(())),
             Verdict::Fails(error) | Verdict::Refuses(error) => return Ok(Err(error)),

@@ -132,9 +132,9 @@ impl Positions {
         PageId { segment, number }
     }
 
-    /// Notes one more write that a page has to wait for.
-    pub(super) fn expect(&self, page: PageId) {
-        self.with(page, |open| open.open += 1);
+    /// Notes more writes that a page has to wait for.
+    pub(super) fn expect(&self, page: PageId, writes: usize) {
+        self.with(page, |open| open.open += writes);
     }
 
     /// Notes that one of them is acknowledged.
@@ -245,7 +245,7 @@ mod tests {
         let open = |last_key| {
             let permit = Arc::clone(&permits).try_acquire_owned().unwrap();
             let page = positions.open(0, last_key, 10, permit);
-            positions.expect(page);
+            positions.expect(page, 1);
             page
         };
         let pages = [open(Some(key(1))), open(Some(key(2))), open(None)];

@@ -1,5 +1,6 @@
 //! Changes on their way from readers to writers: at most so many bytes of them, and handed out as full batches.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ const PERMIT: usize = 1 << 10;
 const LINGER: Duration = Duration::from_millis(100);
 /// Most changes that one writer holds back because they were throttled.
 const HELD_MAX: usize = 4 * BATCH_MAX;
+/// Bundles that wait.
+const BUNDLES_MAX: usize = 8;
 
 /// A change to be written.
 #[derive(Debug)]
@@ -33,7 +36,7 @@ pub(super) struct Queued {
     pub(super) tries: u32,
     /// Not before this moment.
     pub(super) due: Instant,
-    /// The bytes that it takes up; shared by what one item puts.
+    /// The bytes that its bundle takes up.
     pub(super) room: Arc<OwnedSemaphorePermit>,
 }
 
@@ -55,21 +58,29 @@ impl Queued {
     }
 }
 
-/// The readers' end.
+/// The readers' end. They pass changes on in bundles: one by one, tasks would do little else than wake each other.
 #[derive(Debug, Clone)]
 pub(super) struct Sender {
-    queue: mpsc::Sender<Queued>,
+    queue: mpsc::Sender<Vec<Queued>>,
     bytes: Arc<Semaphore>,
 }
 
 /// The writers' end. One of them fills its batch at a time, so that batches are full.
 #[derive(Debug, Clone)]
-pub(super) struct Receiver(Arc<Mutex<mpsc::Receiver<Queued>>>);
+pub(super) struct Receiver(Arc<Mutex<Incoming>>);
+
+#[derive(Debug)]
+struct Incoming {
+    queue: mpsc::Receiver<Vec<Queued>>,
+    /// What is left of the last bundle.
+    rest: VecDeque<Queued>,
+}
 
 pub(super) fn channel() -> (Sender, Receiver) {
-    let (sender, receiver) = mpsc::channel(HELD_MAX);
+    let (sender, queue) = mpsc::channel(BUNDLES_MAX);
     let bytes = Arc::new(Semaphore::new(BYTES_MAX / PERMIT));
-    (Sender { queue: sender, bytes }, Receiver(Arc::new(Mutex::new(receiver))))
+    let incoming = Incoming { queue, rest: VecDeque::new() };
+    (Sender { queue: sender, bytes }, Receiver(Arc::new(Mutex::new(incoming))))
 }
 
 impl Sender {
@@ -80,9 +91,9 @@ impl Sender {
         Arc::clone(&self.bytes).acquire_many_owned(permits).await.ok()
     }
 
-    /// Passes a change on; `false` where nobody writes any more.
-    pub(super) async fn send(&self, queued: Queued) -> bool {
-        self.queue.send(queued).await.is_ok()
+    /// Passes changes on; `false` where nobody writes any more.
+    pub(super) async fn send(&self, bundle: Vec<Queued>) -> bool {
+        self.queue.send(bundle).await.is_ok()
     }
 }
 
@@ -109,23 +120,35 @@ impl Receiver {
     async fn fill(&self, batch: &mut Vec<Queued>, most: usize, is_idle: bool) {
         if !is_idle {
             // Whoever waits there takes what comes.
-            let Ok(mut queue) = self.0.try_lock() else { return };
-            while batch.len() < most
-                && let Ok(queued) = queue.try_recv()
+            let Ok(mut incoming) = self.0.try_lock() else { return };
+            while !incoming.fills(batch, most)
+                && let Ok(bundle) = incoming.queue.try_recv()
             {
-                batch.push(queued);
+                incoming.rest.extend(bundle);
             }
             return;
         }
-        let mut queue = self.0.lock().await;
-        batch.extend(queue.recv().await);
-        let end = Instant::now() + LINGER;
-        while !batch.is_empty()
-            && batch.len() < most
-            && let Ok(Some(queued)) = timeout_at(end, queue.recv()).await
-        {
-            batch.push(queued);
+        let mut incoming = self.0.lock().await;
+        let mut end = None;
+        while !incoming.fills(batch, most) {
+            let bundle = if batch.is_empty() {
+                incoming.queue.recv().await
+            } else {
+                let end = *end.get_or_insert_with(|| Instant::now() + LINGER);
+                timeout_at(end, incoming.queue.recv()).await.ok().flatten()
+            };
+            let Some(bundle) = bundle else { return };
+            incoming.rest.extend(bundle);
         }
+    }
+}
+
+impl Incoming {
+    /// Moves what has come into a batch; whether that is full then.
+    fn fills(&mut self, batch: &mut Vec<Queued>, most: usize) -> bool {
+        let room = most.saturating_sub(batch.len()).min(self.rest.len());
+        batch.extend(self.rest.drain(..room));
+        batch.len() >= most
     }
 }
 

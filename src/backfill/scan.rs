@@ -14,14 +14,12 @@ use super::queue::{Queued, Sender};
 use super::stop::Stopped;
 use super::targets::Target;
 use super::transform::Verdict;
-use super::{Pass, retry};
-use crate::dynamo::{Edit, Page, WireItem, key_of, size};
-use crate::item::Put;
+use super::{Pass, division, retry};
+use crate::dynamo::{BATCH_MAX, Edit, Page, WireItem, key_of, size};
+use crate::item::{Item, Put};
 
-/// Most items of a page: a megabyte of small items is many times as much in memory.
-const PAGE_ITEMS: usize = 4096;
-/// Pages of a segment that are read and not all written: one that is transformed, and the next.
-const OPEN_PAGES: usize = 2;
+/// Bytes of changes that are passed on together, unless one has more.
+const BUNDLE_BYTES: usize = 1 << 20;
 /// Strongly consistent read units of a full page, a megabyte.
 const PAGE_UNITS: f64 = 256.0;
 
@@ -51,7 +49,7 @@ pub(super) async fn read(pass: Arc<Pass>, segments: Arc<Segments>, queue: Sender
 
 /// Reads the next page while the items of one are transformed and written.
 async fn read_segment(pass: &Pass, segment: u32, queue: &Sender) -> Result<(), Stopped> {
-    let open_pages = Arc::new(Semaphore::new(OPEN_PAGES));
+    let open_pages = Arc::new(Semaphore::new(division::OPEN_PAGES));
     let start = pass.positions.start_of(segment);
     let mut next = Some(fetch(pass, segment, start, &open_pages).await?);
     while let Some((page, permit)) = next.take() {
@@ -86,7 +84,7 @@ async fn fetch(
             table,
             (segment, pass.positions.count()),
             start.clone(),
-            PAGE_ITEMS,
+            division::page_items(pass.readers),
         );
         match pass.stop.unless_raised(request).await? {
             Ok(page) => {
@@ -125,10 +123,12 @@ async fn transform_page(
     /// Transforms of a big page must not keep other tasks of the thread waiting.
     const YIELD_EVERY: Duration = Duration::from_millis(5);
     let mut yielded = Instant::now();
+    let mut bundle = Bundle { pass, page, queue, changes: Vec::new(), bytes: 0 };
     for item in items {
         if pass.stop.is_raised() {
             return Err(Stopped);
         }
+        let item = Item::from(item);
         match pass.rule().apply(&item) {
             Verdict::Keep => {}
             Verdict::Skip(reason) => {
@@ -137,22 +137,23 @@ async fn transform_page(
             }
             Verdict::Edit(edit) => {
                 let target = Arc::clone(&pass.source);
-                send(pass, page, queue, target, edit.key.clone(), edit).await?;
+                bundle.add(target, edit.key.clone(), edit).await?;
             }
             Verdict::Put(puts) => {
-                for (target, edit) in puts_of(pass, &item, puts).await? {
-                    let source = key_of(&pass.source.keys, &item);
-                    send(pass, page, queue, target, source, edit).await?;
+                for (target, edit) in puts_of(pass, item.wire(), puts).await? {
+                    let source = key_of(&pass.source.keys, item.wire());
+                    bundle.add(target, source, edit).await?;
                 }
             }
-            Verdict::Fails(error) => pass.fail(&item, &error).await?,
-            Verdict::Refuses(error) => return Err(pass.refuse(&item, &error)),
+            Verdict::Fails(error) => pass.fail(item.wire(), &error).await?,
+            Verdict::Refuses(error) => return Err(pass.refuse(item.wire(), &error)),
         }
         if yielded.elapsed() > YIELD_EVERY {
             tokio::task::yield_now().await;
             yielded = Instant::now();
         }
     }
+    bundle.send().await?;
     pass.positions.done(page, false);
     Ok(())
 }
@@ -177,17 +178,43 @@ pub(super) async fn puts_of(
     Ok(edits)
 }
 
-async fn send(
-    pass: &Pass,
+/// Changes of a page that are passed on together.
+struct Bundle<'a> {
+    pass: &'a Pass,
     page: PageId,
-    queue: &Sender,
-    target: Arc<Target>,
-    source: WireItem,
-    edit: Edit,
-) -> Result<(), Stopped> {
-    let room = pass.stop.unless_raised(queue.room(edit.size())).await?.ok_or(Stopped)?;
-    pass.positions.expect(page);
-    let queued = Queued::new(page, target, source, edit, Arc::new(room));
-    let sent = pass.stop.unless_raised(queue.send(queued)).await?;
-    if sent { Ok(()) } else { Err(Stopped) }
+    queue: &'a Sender,
+    /// Each with its table and the key of the item that it comes from.
+    changes: Vec<(Arc<Target>, WireItem, Edit)>,
+    bytes: usize,
+}
+
+impl Bundle<'_> {
+    async fn add(
+        &mut self,
+        target: Arc<Target>,
+        source: WireItem,
+        edit: Edit,
+    ) -> Result<(), Stopped> {
+        self.bytes += edit.size();
+        self.changes.push((target, source, edit));
+        if self.changes.len() < BATCH_MAX && self.bytes < BUNDLE_BYTES {
+            return Ok(());
+        }
+        self.send().await
+    }
+
+    async fn send(&mut self) -> Result<(), Stopped> {
+        let (changes, bytes) = (std::mem::take(&mut self.changes), std::mem::take(&mut self.bytes));
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let Self { pass, page, queue, .. } = *self;
+        let room = Arc::new(pass.stop.unless_raised(queue.room(bytes)).await?.ok_or(Stopped)?);
+        pass.positions.expect(page, changes.len());
+        let queued = changes.into_iter().map(|(target, source, edit)| {
+            Queued::new(page, target, source, edit, Arc::clone(&room))
+        });
+        let sent = pass.stop.unless_raised(queue.send(queued.collect())).await?;
+        if sent { Ok(()) } else { Err(Stopped) }
+    }
 }

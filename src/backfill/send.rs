@@ -22,21 +22,22 @@ pub(super) async fn send(pass: &Pass, batch: &[Queued]) -> (Vec<Fate>, Option<f6
     }
     let table = &pass.source.name;
     let may_batch = batch.len() > 1 && !pass.singly.load(Ordering::Relaxed);
-    let statements: Vec<_> = batch
-        .iter()
-        .map(|queued| {
-            let goes_along = may_batch && queued.tries < BATCHED_TRIES;
-            goes_along.then(|| queued.edit.statement(table)).flatten()
-        })
-        .collect();
-    let together: Vec<_> = statements.iter().flatten().cloned().collect();
+    let mut together = Vec::new();
+    let goes_along = |queued: &Queued| {
+        let may_go_along = may_batch && queued.tries < BATCHED_TRIES;
+        let statement = may_go_along.then(|| queued.edit.statement(table)).flatten();
+        let is_said = statement.is_some();
+        together.extend(statement);
+        is_said
+    };
+    let goes_along: Vec<_> = batch.iter().map(goes_along).collect();
     let batched = in_parts(pass, Parcel::Statements(together));
-    let alone = batch.iter().zip(&statements).filter(|(_, statement)| statement.is_none());
+    let alone = batch.iter().zip(&goes_along).filter(|(_, goes_along)| !**goes_along);
     let alone = join_all(alone.map(|(queued, _)| send_one(pass, queued)));
     let ((batched, mut units), alone) = tokio::join!(batched, alone);
     let (mut batched, mut alone) = (batched.into_iter(), alone.into_iter());
-    let fates = statements.into_iter().map(|statement| {
-        if statement.is_none() {
+    let fates = goes_along.into_iter().map(|goes_along| {
+        if !goes_along {
             let (fate, consumed) = alone.next().unwrap_or((Fate::Untried, None));
             add_units(&mut units, consumed);
             return fate;

@@ -38,8 +38,8 @@ pub(super) enum Verdict {
 }
 
 impl Rule<'_> {
-    pub(super) fn apply(&self, item: &WireItem) -> Verdict {
-        let is_stamped = self.guard == Some(Guard::Stamp) && self.is_stamped(item);
+    pub(super) fn apply(&self, item: &Item) -> Verdict {
+        let is_stamped = self.guard == Some(Guard::Stamp) && self.is_stamped(item.wire());
         let is_done = self.guard == Some(Guard::Stamp)
             && match self.direction {
                 Direction::Up => is_stamped,
@@ -48,18 +48,20 @@ impl Rule<'_> {
         if is_done {
             return Verdict::Keep;
         }
-        let watched = Item::watched(item.clone());
+        let watched = item.watched();
         let change = match self.call(watched.clone()) {
             Ok(change) => change,
             Err(error) => return Verdict::Fails(error),
         };
         match change {
-            Change::Keep if is_stamped => self.update(item, item, &watched.looks()),
+            Change::Keep if is_stamped => self.update(item.wire(), item.clone(), &watched.looks()),
             Change::Keep => Verdict::Keep,
             Change::Skip(reason) => Verdict::Skip(reason),
             Change::Put(puts) => Verdict::Put(puts),
-            Change::Delete => bounded(Edit::delete(self.keys, item)),
-            Change::Update(wanted) => self.update(item, wanted.wire(), &watched.looks()),
+            Change::Delete => bounded(Edit::delete(self.keys, item.wire())),
+            Change::Update(wanted) => {
+                self.update(item.wire(), wanted.unwatched(), &watched.looks())
+            }
         }
     }
 
@@ -67,27 +69,29 @@ impl Rule<'_> {
         matches!(item.get(STAMP), Some(AttributeValue::S(id)) if id == self.migration)
     }
 
-    fn update(&self, item: &WireItem, wanted: &WireItem, looks: &Looks) -> Verdict {
-        let is_key_same = self.keys.iter().all(|name| same(item.get(name), wanted.get(name)));
+    fn update(&self, item: &WireItem, mut wanted: Item, looks: &Looks) -> Verdict {
+        let is_key_same =
+            self.keys.iter().all(|name| same(item.get(name), wanted.wire().get(name)));
         if !is_key_same {
             return Verdict::Fails(
                 "the transform changed its key; put a copy under the new key and delete this one in a later migration"
                     .to_owned(),
             );
         }
-        let mut wanted = wanted.clone();
         match (self.guard, self.direction) {
             (Some(Guard::Stamp), Direction::Up)
-                if Edit::update(self.keys, item, &wanted).is_some() =>
+                if Edit::update(self.keys, item, wanted.wire()).is_some() =>
             {
-                wanted.insert(STAMP.to_owned(), AttributeValue::S(self.migration.to_owned()));
+                wanted.set_text(STAMP, self.migration);
             }
             (Some(Guard::Stamp), Direction::Down) => {
                 wanted.remove(STAMP);
             }
             (Some(Guard::Stamp | Guard::Journal) | None, _) => {}
         }
-        let Some(edit) = Edit::update(self.keys, item, &wanted) else { return Verdict::Keep };
+        let Some(edit) = Edit::update(self.keys, item, wanted.wire()) else {
+            return Verdict::Keep;
+        };
         if self.guard.is_none()
             && let Err(why) = self.proves_idempotent(&wanted)
         {
@@ -101,11 +105,11 @@ impl Rule<'_> {
     }
 
     /// An interrupted run can meet its own result, so transforming that must change nothing.
-    fn proves_idempotent(&self, result: &WireItem) -> Result<(), String> {
-        let differs = match self.call(Item::from(result.clone())) {
+    fn proves_idempotent(&self, result: &Item) -> Result<(), String> {
+        let differs = match self.call(result.clone()) {
             Ok(Change::Keep | Change::Skip(_)) => return Ok(()),
             Ok(Change::Update(again)) => {
-                let Some(edit) = Edit::update(self.keys, result, again.wire()) else {
+                let Some(edit) = Edit::update(self.keys, result.wire(), again.wire()) else {
                     return Ok(());
                 };
                 let names: Vec<_> = edit.attributes.keys().cloned().collect();
@@ -193,7 +197,7 @@ mod tests {
         });
         let keys = ["pk".to_owned()];
         Rule { migration: "0002_b", direction, guard, transform: &transform, keys: &keys }
-            .apply(item)
+            .apply(&item.clone().into())
     }
 
     #[track_caller]
@@ -251,7 +255,7 @@ mod tests {
         };
         let mut before = item(5);
         before.insert("untouched".to_owned(), AttributeValue::Null(true));
-        let Verdict::Edit(edit) = rule.apply(&before) else { panic!() };
+        let Verdict::Edit(edit) = rule.apply(&before.clone().into()) else { panic!() };
         assert_eq!(edit.compared, WireItem::from([("n".to_owned(), before["n"].clone())]));
         assert_eq!(edit.absent, ["gone".to_owned()].into());
         assert_eq!(edit.attributes.keys().collect::<Vec<_>>(), ["label"]);
@@ -298,7 +302,7 @@ mod tests {
                 transform: &transform,
                 keys: &keys,
             };
-            let verdict = rule.apply(&item(1));
+            let verdict = rule.apply(&item(1).into());
             assert!(matches!(&verdict, Verdict::Fails(why) if why.contains(said)), "{verdict:?}");
         }
     }

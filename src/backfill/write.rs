@@ -15,6 +15,7 @@ use super::transform::Verdict;
 use super::{LOOK_EVERY, Pass, retry};
 use crate::dynamo::{BATCH_MAX, Class, Fate, WireItem};
 use crate::interrupt::Interrupt;
+use crate::item::Item;
 use crate::migration::Guard;
 
 /// How often an item that somebody else changes is transformed anew.
@@ -160,6 +161,7 @@ async fn meet(
         acknowledge(pass, &queued, false);
         return Ok(());
     }
+    let current = Item::from(current);
     match pass.rule().apply(&current) {
         Verdict::Edit(edit) => {
             let due = Instant::now();
@@ -171,8 +173,8 @@ async fn meet(
             acknowledge(pass, &queued, false);
         }
         Verdict::Put(puts) => {
-            for (target, edit) in puts_of(pass, &current, puts).await? {
-                pass.positions.expect(queued.page);
+            for (target, edit) in puts_of(pass, current.wire(), puts).await? {
+                pass.positions.expect(queued.page, 1);
                 let (source, room) = (queued.source.clone(), Arc::clone(&queued.room));
                 held.push(Queued::new(queued.page, target, source, edit, room));
             }

@@ -58,10 +58,14 @@ pub(crate) struct Statement {
 impl Edit {
     /// The change of the attributes that differ; `None` where none does.
     pub(crate) fn update(keys: &[String], before: &WireItem, after: &WireItem) -> Option<Self> {
-        let names = before.keys().chain(after.keys());
-        let differing = names.filter(|name| !same(before.get(*name), after.get(*name)));
-        let attributes: BTreeMap<_, _> = differing
-            .map(|name| {
+        if std::ptr::eq(before, after) {
+            return None;
+        }
+        let changed = before.iter().filter(|(name, value)| !same(Some(value), after.get(*name)));
+        let added = after.iter().filter(|(name, _)| !before.contains_key(*name));
+        let attributes: BTreeMap<_, _> = changed
+            .chain(added)
+            .map(|(name, _)| {
                 let (before, after) = (before.get(name).cloned(), after.get(name).cloned());
                 (name.clone(), Difference { before, after })
             })

@@ -84,12 +84,14 @@ impl Dynamo {
         start: Option<WireItem>,
         limit: usize,
     ) -> Result<Page> {
+        // The whole of a table is read faster without a division of it, by engines that look for the segment of each item.
+        let number = |number| (segments > 1).then(|| i32::try_from(number).unwrap_or(i32::MAX));
         let call = self
             .once
             .scan()
             .table_name(name)
-            .segment(i32::try_from(segment).unwrap_or(i32::MAX))
-            .total_segments(i32::try_from(segments).unwrap_or(i32::MAX))
+            .set_segment(number(segment))
+            .set_total_segments(number(segments))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start)
             .consistent_read(true)
