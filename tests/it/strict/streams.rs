@@ -68,8 +68,8 @@ async fn a_shard_ends_after_four_hours_and_its_children_have_what_comes_then() {
     assert_eq!((all.len(), children.len()), (3, 2));
     let mut counts = Vec::new();
     for shard in &all {
-        let place = place(&streams, &arn, shard).await;
-        let read = streams.get_records().shard_iterator(place).send().await.unwrap();
+        let first = place(&streams, &arn, shard).await;
+        let read = streams.get_records().shard_iterator(first).send().await.unwrap();
         assert_eq!(read.next_shard_iterator.is_none(), shard.shard_id() == parent.shard_id());
         counts.push(read.records.unwrap_or_default().len());
     }
