@@ -260,7 +260,7 @@ impl World {
                     item.is_some_and(|item| self.shape.holds(item, &intent.key))
                 };
                 let holders = Holders::of(holds(&intent.from), holds(&other));
-                intent.settles(BY, keys, current.unwrap(), holders)
+                intent.settles(BY, keys, occasion, current.unwrap(), holders)
             }
             verdict => verdict,
         }
@@ -402,4 +402,26 @@ fn a_key_that_changes_hands_twice_while_the_scan_writes_ends_with_nobody() {
     world.seed();
     world.replay_all();
     assert_eq!(world.found(), world.expected());
+}
+
+/// An item is deleted there whose key another one had before it, and the records of that one come last.
+#[test]
+fn what_was_deleted_there_does_not_come_back_by_way_of_an_earlier_holder_of_its_key() {
+    let mut world = World::new();
+    let put = |source| Step::Put { source, target: Some(0) };
+    for step in [put(1), Step::Delete { source: 1 }] {
+        world.take(&step);
+    }
+    world.seed();
+    for step in [
+        put(0),
+        Step::Replay { shard: 0, records: 1 },
+        Step::DeleteThere { target: 0 },
+        Step::Replay { shard: 1, records: 1 },
+        put(0),
+    ] {
+        world.take(&step);
+    }
+    world.replay_all();
+    assert_eq!(world.found(), BTreeMap::new());
 }

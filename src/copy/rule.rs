@@ -65,6 +65,8 @@ pub(super) enum Holders {
     Both,
 }
 
+const DELETED: &str = "it was deleted there";
+
 impl Intent {
     /// What this and a later one for the same key come to.
     pub(super) fn followed_by(self, later: Self) -> Self {
@@ -113,7 +115,7 @@ impl Intent {
     ) -> Verdict {
         use Occasion::{Follow, Repair, Replay, Scan};
         match (found, occasion) {
-            (Found::Nothing, Follow) if stays => Verdict::Left("it was deleted there"),
+            (Found::Nothing, Follow) if stays => Verdict::Left(DELETED),
             (Found::Nothing, _) => bounded(Edit::make(keys, wanted)),
             (Found::Others, _) => Verdict::Left("it was changed there, or made there"),
             (Found::Copied(_, mark), _) if !is_same(&mark.from, &self.from) => {
@@ -170,10 +172,15 @@ impl Intent {
         &self,
         by: &str,
         keys: &[String],
+        occasion: Occasion,
         current: &WireItem,
         holders: Holders,
     ) -> Verdict {
         match (&self.want, holders) {
+            // It was copied once. What is there now is a late copy of the item that had the key before.
+            (Want::Item { stays: true, .. }, Holders::This) if occasion == Occasion::Follow => {
+                Verdict::Left(DELETED)
+            }
             (Want::Item { .. }, Holders::Both) => Verdict::Collides,
             (Want::Item { item, .. }, Holders::This) => {
                 update(keys, current, &self.mark(by).on(item))

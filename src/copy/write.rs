@@ -100,7 +100,7 @@ impl Copying {
             let current = current.get(&identity(&intent.key));
             let keys = &self.shape.target_keys;
             let verdict = match intent.meets(&self.id, keys, occasion, current) {
-                Verdict::Disputed(other) => self.settle(intent, current, &other).await?,
+                Verdict::Disputed(other) => self.settle(occasion, intent, current, &other).await?,
                 verdict => verdict,
             };
             let named = |what: String| {
@@ -133,6 +133,7 @@ impl Copying {
     /// Looks which of two source items has a key of the target now.
     async fn settle(
         &self,
+        occasion: Occasion,
         intent: &Intent,
         current: Option<&WireItem>,
         other: &WireItem,
@@ -144,7 +145,7 @@ impl Copying {
             Ok::<_, Interrupt>(item.is_some_and(|item| self.shape.holds(&item, &intent.key)))
         };
         let holders = Holders::of(holds(&intent.from).await?, holds(other).await?);
-        Ok(intent.settles(&self.id, &self.shape.target_keys, current, holders))
+        Ok(intent.settles(&self.id, &self.shape.target_keys, occasion, current, holders))
     }
 
     fn actions(

@@ -414,7 +414,9 @@ async fn a_copy_is_not_finished_while_somebody_writes_to_the_old_table() {
 async fn throttling_and_lost_answers_do_not_make_a_difference() {
     let mut world = World::with(40).await;
     world.plane.fault(Fault::throttled().data_plane().every(7));
-    world.plane.fault(Fault::lost_answer().operation("TransactWriteItems").every(5));
+    world
+        .plane
+        .fault(Fault::lost_answer().operation("TransactWriteItems").table("by_customer").every(5));
     let is_over = Arc::new(AtomicBool::new(false));
     let writer = writing(&world.plane, Duration::from_millis(100), &is_over);
     world.deploy(&declared(), only_copy()).await.expect_success();

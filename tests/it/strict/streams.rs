@@ -68,8 +68,8 @@ async fn a_shard_ends_after_four_hours_and_its_children_have_what_comes_then() {
     assert_eq!((all.len(), children.len()), (3, 2));
     let mut counts = Vec::new();
     for shard in &all {
-        let place = place(&streams, &arn, shard).await;
-        let read = streams.get_records().shard_iterator(place).send().await.unwrap();
+        let oldest = place(&streams, &arn, shard).await;
+        let read = streams.get_records().shard_iterator(oldest).send().await.unwrap();
         assert_eq!(read.next_shard_iterator.is_none(), shard.shard_id() == parent.shard_id());
         counts.push(read.records.unwrap_or_default().len());
     }
@@ -100,8 +100,8 @@ async fn records_are_gone_after_a_day_and_a_place_after_a_quarter_of_an_hour() {
     assert_eq!(error.code(), Some("TrimmedDataAccessException"));
     let mut next = Some(place(&streams, &arn, &shard).await);
     for _ in 0..2 {
-        let Some(place) = next else { break };
-        let read = streams.get_records().shard_iterator(place).send().await.unwrap();
+        let Some(oldest) = next else { break };
+        let read = streams.get_records().shard_iterator(oldest).send().await.unwrap();
         assert!(read.records().is_empty());
         next = read.next_shard_iterator;
     }
