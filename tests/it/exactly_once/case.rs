@@ -149,7 +149,7 @@ impl Case {
             copies: (has_journal || aim == Aim::Applied) && dice.per_cent(30),
             segments: *dice.pick(&[None, Some(1), Some(3), Some(7)]),
             single_writes: dice.per_cent(20),
-            checkpoints: Duration::from_millis(*dice.pick(&[1, 5, 20, 100])),
+            checkpoints: Duration::from_millis(*dice.pick(&[3, 10, 30, 100])),
             aim,
             on_failure,
             page_items: u32::try_from(dice.between(1, 12)).unwrap(),
