@@ -28,6 +28,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -106,6 +107,8 @@ struct Pass {
     tally: Tally,
     failures: Failures,
     targets: Targets,
+    /// Write requests that may be under way.
+    requests: Semaphore,
     /// Segments that are being read.
     active: AtomicUsize,
     /// Whether each item is written in a request of its own.
@@ -164,7 +167,8 @@ async fn work(pass: &Arc<Pass>) {
         tasks.spawn(task.in_current_span());
     }
     drop(sender);
-    for _ in 0..pass.job.backfill.concurrency {
+    // A batch is ready to go when an answer has made room for its request.
+    for _ in 0..pass.job.backfill.concurrency.saturating_mul(2) {
         tasks.spawn(write::write(Arc::clone(pass), receiver.clone()).in_current_span());
     }
     drop(receiver);
@@ -244,6 +248,7 @@ impl Pass {
             tally: Tally::new(positions.recorded()),
             failures: Failures::load(&job).await?,
             targets: Targets::new(&job.dynamo, &source),
+            requests: Semaphore::new(job.backfill.concurrency.min(Semaphore::MAX_PERMITS)),
             active: AtomicUsize::new(0),
             singly: AtomicBool::new(job.backfill.single_writes),
             paused: AtomicBool::new(false),

@@ -57,6 +57,7 @@ pub(super) async fn send(pass: &Pass, batch: &[Queued]) -> (Vec<Fate>, Option<f6
 }
 
 async fn send_one(pass: &Pass, queued: &Queued) -> (Fate, Option<f64>) {
+    let _turn = pass.requests.acquire().await;
     match pass.job.dynamo.write_one(&queued.target.name, &queued.edit).await {
         Ok((Written::Done, units)) => (Fate::Done, units),
         Ok((Written::Conflict(current), units)) => (Fate::Conflict(current), units),
@@ -90,6 +91,7 @@ impl Parcel {
     /// The fate of each change, which of a pair is one.
     async fn send(&self, pass: &Pass) -> Result<Fates, Error> {
         let (dynamo, table) = (&pass.job.dynamo, &pass.source.name);
+        let _turn = pass.requests.acquire().await;
         let pairs = match self {
             Self::Statements(all) => return dynamo.write_batch(table, all.clone()).await,
             Self::Pairs(all) => all,
