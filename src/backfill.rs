@@ -23,11 +23,12 @@ mod verify;
 mod write;
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -45,7 +46,7 @@ use self::transform::Rule;
 pub(crate) use self::transform::describe;
 use crate::deadline::Deadline;
 use crate::dynamo::{Dynamo, WireItem, key_of};
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, panic_message};
 use crate::ledger::Lease;
 use crate::migration::{Backfill, Guard, Spec, Transform};
 
@@ -292,7 +293,16 @@ impl Pass {
     async fn ask_whether_to_pause(&self) {
         let Some(hook) = &self.job.backfill.pause else { return std::future::pending().await };
         loop {
-            let pauses = hook().await;
+            let asked = AssertUnwindSafe(async { hook().await }).catch_unwind();
+            let pauses = match asked.await {
+                Ok(pauses) => pauses,
+                Err(panic) => {
+                    let what = panic_message(&*panic);
+                    let why = format!("asked whether to pause, the migration panicked: {what}");
+                    self.stop.raise(Interrupt::Failed(why));
+                    return std::future::pending().await;
+                }
+            };
             if self.paused.swap(pauses, Ordering::Relaxed) != pauses {
                 tracing::info!("{}", if pauses { "paused" } else { "goes on" });
             }

@@ -459,6 +459,15 @@ async fn nothing_is_read_or_written_while_the_author_pauses_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hook_that_panics_fails_the_migration_and_nothing_else() {
+    let mut world = World::with(30).await;
+    let asks = || async { panic!("no alarm of this name") };
+    let backfill = Backfill::new("orders", label).pause_while(asks);
+    let why = "migration 0001_a failed: asked whether to pause, the migration panicked: no alarm of this name";
+    world.fails(Migration::backfills("0001_a", [backfill]), &[why]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_keeps_to_its_cap_and_keeps_positions_every_two_seconds() {
     let mut world = World::with(2000).await;
     let slow = Backfill::new("orders", label).at_most(Cap::Units(50)).segments(8);
