@@ -5,6 +5,7 @@ mod copy;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::backfill::{self as engine, Counts, Direction, Job};
 use crate::copy::Copying;
 pub use crate::copy::MARK;
 use crate::deadline::Deadline;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, panic_message};
 use crate::item::{Change, Item};
 use crate::ledger::Lease;
 use crate::services::Services;
@@ -415,6 +416,14 @@ impl Context {
     ) -> Result<Arc<Copying>, Interrupt> {
         let Inner { services, lease, deadline, .. } = &*self.inner;
         Copying::begin(id, copy, services, lease, *deadline).await
+    }
+}
+
+/// Calls an author's code about an item; its panic is an error of that item like any other.
+pub(crate) fn ask<T>(author: impl FnOnce() -> Result<T, MigrationError>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(author)) {
+        Ok(outcome) => outcome.map_err(|error| error.to_string()),
+        Err(panic) => Err(format!("it panicked: {}", panic_message(&*panic))),
     }
 }
 

@@ -1,14 +1,11 @@
 //! What becomes of one item: the author's transform, and the proof that meeting the item again does no harm. Pure.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::backfill::Direction;
 use crate::dynamo::{ATTRIBUTES_MAX, Edit, WireItem, key_of, same};
-use crate::interrupt::panic_message;
 use crate::item::{Change, Item, Looks, Put};
-use crate::migration::{Guard, STAMP, Transform};
+use crate::migration::{Guard, STAMP, Transform, ask};
 
 /// How items are transformed.
 pub(super) struct Rule<'a> {
@@ -126,12 +123,8 @@ impl Rule<'_> {
         ))
     }
 
-    /// Calls the author's code; its panic is an error of this item.
     fn call(&self, item: Item) -> Result<Change, String> {
-        match catch_unwind(AssertUnwindSafe(|| (self.transform)(item))) {
-            Ok(outcome) => outcome.map_err(|error| error.to_string()),
-            Err(panic) => Err(format!("it panicked: {}", panic_message(&*panic))),
-        }
+        ask(|| (self.transform)(item))
     }
 }
 

@@ -1,15 +1,13 @@
 //! Looks at items after a run, all of them or some from all parts of the table, and stops at the first that is not right.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::targets::Target;
 use super::{Job, transform};
-use crate::dynamo::{WireItem, patiently_alone};
-use crate::interrupt::{Interrupt, panic_message};
+use crate::dynamo::patiently_alone;
+use crate::interrupt::Interrupt;
 use crate::item::Item;
-use crate::migration::{Predicate, Sample};
+use crate::migration::{Predicate, Sample, ask};
 
 /// Parts of the table that are looked at, and how many at the same time.
 const PARTS: u32 = 16;
@@ -51,7 +49,7 @@ async fn look_at(
         let page = || job.dynamo.scan_page(&source.name, part, start.clone(), limit);
         let page = patiently_alone(page).await?;
         for item in &page.items {
-            hold(predicate, item).map_err(|why| {
+            ask(|| predicate(&Item::from(item.clone()))).map_err(|why| {
                 let key = transform::describe(&source.keys, item);
                 Interrupt::Failed(format!("verified, and item {key} is not right: {why}"))
             })?;
@@ -61,14 +59,5 @@ async fn look_at(
         if start.is_none() || looked >= most {
             return Ok(looked);
         }
-    }
-}
-
-/// Calls the author's code; its panic is an error of this item.
-fn hold(predicate: &Predicate, item: &WireItem) -> Result<(), String> {
-    let item = Item::from(item.clone());
-    match catch_unwind(AssertUnwindSafe(|| predicate(&item))) {
-        Ok(outcome) => outcome.map_err(|error| error.to_string()),
-        Err(panic) => Err(format!("it panicked: {}", panic_message(&*panic))),
     }
 }

@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::rule::{Intent, Want};
 use crate::backfill::describe;
 use crate::dynamo::{WireItem, digest, key_of};
-use crate::interrupt::panic_message;
 use crate::item::Item;
-use crate::migration::MigrationError;
+use crate::migration::{MigrationError, ask};
 use crate::streams::Record;
 
 /// What an item of the source becomes.
@@ -38,11 +36,7 @@ impl fmt::Debug for Shape {
 impl Shape {
     /// What a source item becomes, each with its key in the target.
     pub(super) fn expand(&self, source: &WireItem) -> Result<Vec<(WireItem, WireItem)>, String> {
-        let call = AssertUnwindSafe(|| (self.rekey)(Item::from(source.clone())));
-        let items = match catch_unwind(call) {
-            Ok(outcome) => outcome.map_err(|error| error.to_string())?,
-            Err(panic) => return Err(format!("it panicked: {}", panic_message(&*panic))),
-        };
+        let items = ask(|| (self.rekey)(Item::from(source.clone())))?;
         let mut expanded: Vec<(WireItem, WireItem)> = Vec::new();
         for item in items {
             let key = key_of(&self.target_keys, item.wire());

@@ -1,10 +1,9 @@
 //! Takes a backfill back from its journal: each item is what it was, where it is still as the migration left it. It needs
 //! neither the transform nor the build that had it.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::backfill::Counts;
+use crate::backfill::{Counts, describe};
 use crate::deadline::Deadline;
 use crate::dynamo::{Dynamo, Edit, Fate, WireItem, digest, patiently, patiently_alone};
 use crate::interrupt::Interrupt;
@@ -58,7 +57,9 @@ impl Restored {
     fn leave(&mut self, row: &JournalRow) {
         self.left += 1;
         if self.named.len() < NAMED {
-            self.named.push(format!("{} {}", row.table, key_text(&row.key)));
+            let mut names: Vec<_> = row.key.keys().cloned().collect();
+            names.sort();
+            self.named.push(format!("{} {}", row.table, describe(&names, &row.key)));
         }
     }
 }
@@ -216,16 +217,4 @@ fn way_back(row: &JournalRow, current: Option<&WireItem>) -> Option<Edit> {
             _,
         ) => None,
     }
-}
-
-fn key_text(key: &WireItem) -> String {
-    let mut parts: Vec<_> = key
-        .iter()
-        .map(|(name, value)| match value {
-            AttributeValue::S(text) | AttributeValue::N(text) => format!("{name}={text}"),
-            _ => format!("{name}=?"),
-        })
-        .collect();
-    parts.sort();
-    parts.join(" ")
 }
