@@ -49,6 +49,8 @@ pub struct Run {
     pub migrator: Arc<Migrator>,
     /// How far it may go.
     pub mode: Mode,
+    /// The longest plan that is begun; any where there is none.
+    pub longest: Option<Duration>,
     /// Where requests go.
     pub services: Services,
     /// The right to write.
@@ -139,6 +141,11 @@ pub async fn advance(run: &Run, known: Option<Snapshot>, budget: Deadline) -> Pr
 
 async fn slice(run: &Run, known: Option<Snapshot>, budget: Deadline) -> Result<Report, Interrupt> {
     let (observed, plan) = settled_plan(run, known, budget).await?;
+    let takes = plan.takes(&observed, &run.migrator.specs());
+    if run.longest.is_some_and(|longest| takes > longest) {
+        let minutes = takes.as_secs().div_ceil(60);
+        return Err(Interrupt::OutOfTime(format!("all there is to do takes about {minutes} min")));
+    }
     let ledger = run.lease.ledger();
     let generation = answers_with(run, observed.ledger.meta.as_ref(), &plan);
     let mut notices = plan.notices.clone();

@@ -3,7 +3,9 @@
 mod delete;
 mod last_resort;
 mod reply;
+mod task;
 mod times;
+mod turn;
 mod way;
 mod work;
 mod workers;
@@ -15,6 +17,7 @@ use tracing::Instrument;
 
 use self::last_resort::dead_letters;
 use self::reply::Reply;
+use self::task::Task;
 use self::times::Times;
 use self::work::Work;
 use self::workers::Workers;
@@ -24,7 +27,7 @@ use crate::desired;
 use crate::dynamo;
 use crate::execute::Trail;
 use crate::interrupt::Interrupt;
-use crate::ledger::{Lease, Ledger};
+use crate::ledger::{Lease, Ledger, Turn};
 use crate::migrator::{BuildError, Migrator};
 use crate::request::{AllowedHosts, Envelope, NotARequest};
 use crate::services::Services;
@@ -56,9 +59,15 @@ pub enum HandleError {
     /// It is no request that can be answered.
     #[error(transparent)]
     NotARequest(#[from] NotARequest),
+    /// It is a command that lacks something.
+    #[error("the command is refused: {0}")]
+    NotACommand(String),
     /// The answer did not get through.
     #[error(transparent)]
     Unanswered(#[from] SendError),
+    /// The ledger did not say what to go on with.
+    #[error(transparent)]
+    Ledger(#[from] dynamo::Error),
 }
 
 /// How the work ended.
@@ -67,6 +76,8 @@ enum Verdict {
     Answer { status: Status, reason: String, data: Vec<(String, String)>, generation: Option<u64> },
     /// Another delivery of the same event answers.
     AnsweredElsewhere,
+    /// Not yet over: another slice goes on, from this moment on, in milliseconds since the epoch.
+    GoesOn { at_ms: u64, reason: String },
 }
 
 impl Verdict {
@@ -124,6 +135,9 @@ impl Handler {
     /// [`HandleError::NotARequest`]: nothing was done and nothing was sent. [`HandleError::Unanswered`]: the answer is
     /// ready and did not get through; another delivery of the event sends it again.
     pub async fn handle(&self, event: Value, invocation: Invocation) -> Result<Value, HandleError> {
+        if let Some(task) = Task::read(&event) {
+            return self.carry_out(task?, &invocation).await;
+        }
         if let Some(letters) = dead_letters(&event) {
             return self.answer_for_the_dead(letters, &invocation).await;
         }
@@ -144,24 +158,37 @@ impl Handler {
         invocation: Invocation,
     ) -> Result<(), SendError> {
         tracing::info!(kind = ?envelope.kind, stack = envelope.stack_name(), "request");
-        let work = self.work_of(&envelope, run, &invocation);
+        let work = self.work_of(&envelope, run, &invocation, Turn::Delivery);
         let (ledger, trail, times) = (work.ledger.clone(), work.trail.clone(), work.times);
         let before = self.services.dynamo.requests_sent();
         let (verdict, lease) = see_through(work, times.hard, &trail).await;
         tracing::debug!(requests = self.services.dynamo.requests_sent() - before, "work ended");
-        let answered = self.reply_with(verdict, &envelope, run, &ledger, &invocation).await;
+        let answered = match verdict {
+            Verdict::GoesOn { reason, .. } => {
+                tracing::info!(reason, "this invocation ends, and the run goes on");
+                Ok(())
+            }
+            verdict => self.reply_with(verdict, &envelope, run, &ledger, &invocation).await,
+        };
         if let Some(lease) = lease {
             lease.release().await;
         }
         answered
     }
 
-    fn work_of(&self, envelope: &Arc<Envelope>, run: &str, invocation: &Invocation) -> Work {
+    fn work_of(
+        &self,
+        envelope: &Arc<Envelope>,
+        run: &str,
+        invocation: &Invocation,
+        turn: Turn,
+    ) -> Work {
         let ledger_table = desired::ledger_table(&envelope.properties);
         Work {
             handler: self.clone(),
             envelope: Arc::clone(envelope),
             run: run.to_owned(),
+            turn,
             invocation: invocation.id.clone(),
             ledger: Ledger::new(self.services.dynamo.clone(), ledger_table, envelope.scope()),
             trail: Trail::default(),

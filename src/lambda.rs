@@ -19,6 +19,7 @@ use crate::migrator::{BuildError, Migrator};
 use crate::request::AllowedHosts;
 use crate::services::{Regions, Services};
 use crate::stacks::CloudFormation;
+use crate::states::{Driver, StateMachine};
 use crate::streams::Streams;
 use crate::{clock, logging};
 
@@ -62,13 +63,16 @@ async fn services() -> Result<Services, reqwest::Error> {
         .timeout_config(timeouts)
         .load()
         .await;
-    let endpoint = std::env::var("AWS_ENDPOINT_URL_CLOUDFORMATION").ok();
+    let endpoint = |service: &str| std::env::var(format!("AWS_ENDPOINT_URL_{service}")).ok();
+    let machine = std::env::var("TABLEWRIGHT_STATE_MACHINE_ARN").ok().filter(|arn| !arn.is_empty());
+    let driver = machine.map(|arn| StateMachine::new(&config, arn, endpoint("SFN"))).transpose()?;
     Ok(Services {
         dynamo: Dynamo::new(aws_sdk_dynamodb::Client::new(&config)),
         streams: Streams::new(aws_sdk_dynamodbstreams::Client::from_conf(streams(&config))),
         scaler: Scaler::new(aws_sdk_applicationautoscaling::Client::new(&config)),
         kms: Kms::new(aws_sdk_kms::Client::new(&config)),
-        stacks: Arc::new(CloudFormation::new(&config, endpoint)?),
+        stacks: Arc::new(CloudFormation::new(&config, endpoint("CLOUDFORMATION"))?),
+        driver: driver.map(|driver| Arc::new(driver) as Arc<dyn Driver>),
         regions: Regions::new(move |region| {
             let config = aws_sdk_dynamodb::config::Builder::from(&config);
             let config = config.region(Region::new(region.to_owned())).build();

@@ -49,6 +49,8 @@ pub mod dynamo;
 pub mod kms;
 mod metrics;
 pub mod services;
+mod signed;
+pub mod states;
 pub mod streams;
 
 pub mod item;

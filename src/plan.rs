@@ -6,6 +6,7 @@
 mod changes;
 mod copies;
 mod drift;
+mod estimate;
 mod facts;
 mod keys;
 mod last;

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use reqwest::Url;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// What CloudFormation asks for.
@@ -30,8 +30,8 @@ pub enum RequestKind {
 pub struct Envelope {
     /// What is asked for.
     pub kind: RequestKind,
-    /// Where the answer goes; a bearer credential.
-    pub response_url: ResponseUrl,
+    /// Where the answer goes; a bearer credential. `None` where it has been answered, and something goes on.
+    pub response_url: Option<ResponseUrl>,
     /// ARN of the stack.
     pub stack_id: String,
     /// Id of the request; not unique across retried deployments.
@@ -52,13 +52,25 @@ impl Envelope {
     /// # Errors
     /// [`NotARequest`] where a field that answering needs is missing, or where the response URL is not on an allowed host.
     pub fn read(event: &Value, hosts: &AllowedHosts) -> Result<Self, NotARequest> {
+        let url = event.get("ResponseURL").and_then(Value::as_str).filter(|url| !url.is_empty());
+        Self::kept(event, Some(url.ok_or(NotARequest::Missing("ResponseURL"))?), hosts)
+    }
+
+    /// Reads the envelope of an event that was kept apart from its response URL.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn kept(
+        event: &Value,
+        url: Option<&str>,
+        hosts: &AllowedHosts,
+    ) -> Result<Self, NotARequest> {
         let text = |name: &'static str| {
             let value = event.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
             value.map(str::to_owned).ok_or(NotARequest::Missing(name))
         };
-        let response_url = ResponseUrl::parse(&text("ResponseURL")?, hosts)?;
         Ok(Self {
-            response_url,
+            response_url: url.map(|url| ResponseUrl::parse(url, hosts)).transpose()?,
             stack_id: text("StackId")?,
             request_id: text("RequestId")?,
             logical_id: text("LogicalResourceId")?,
@@ -72,6 +84,31 @@ impl Envelope {
             properties: event.get("ResourceProperties").cloned().unwrap_or(Value::Null),
             old_properties: event.get("OldResourceProperties").cloned(),
         })
+    }
+
+    /// The event again, without its response URL.
+    #[must_use]
+    pub(crate) fn to_event(&self) -> Value {
+        let kind = match &self.kind {
+            RequestKind::Create => "Create",
+            RequestKind::Update => "Update",
+            RequestKind::Delete => "Delete",
+            RequestKind::Unknown(word) => word,
+        };
+        let mut event = json!({
+            "RequestType": kind,
+            "StackId": self.stack_id,
+            "RequestId": self.request_id,
+            "LogicalResourceId": self.logical_id,
+            "ResourceProperties": self.properties,
+        });
+        if let Some(id) = &self.physical_id {
+            event["PhysicalResourceId"] = json!(id);
+        }
+        if let Some(old) = &self.old_properties {
+            event["OldResourceProperties"] = old.clone();
+        }
+        event
     }
 
     /// The unique part of the stack's ARN, or the whole id where it is no ARN.
@@ -98,7 +135,8 @@ impl Envelope {
     /// re-sends a `RequestId` with a new response URL when a deployment is retried, and that is another run.
     #[must_use]
     pub fn run_id(&self) -> String {
-        let url = hex(&Sha256::digest(self.response_url.0.as_str()));
+        let url = self.response_url.as_ref().map_or("", |url| url.0.as_str());
+        let url = hex(&Sha256::digest(url));
         let parts = [&self.stack_id, &self.logical_id, &self.request_id, &url];
         let mut hash = Sha256::new();
         for part in parts {
@@ -313,13 +351,29 @@ mod tests {
     #[test]
     fn nothing_prints_the_signature() {
         let envelope = read(&event(AWS)).unwrap();
-        let printed = format!("{envelope:?} {} {:?}", envelope.response_url, envelope.response_url);
+        let url = envelope.response_url.as_ref().unwrap();
+        let printed = format!("{envelope:?} {url} {url:?} {}", envelope.to_event());
         assert!(!printed.contains("deadbeef") && !printed.contains("Signature"), "{printed}");
     }
 
     #[test]
+    fn a_kept_event_is_the_same_request() {
+        let mut event = event(AWS);
+        for kind in ["Create", "Update", "Delete", "Dance"] {
+            event["RequestType"] = json!(kind);
+            event["PhysicalResourceId"] = json!("tablewright:11aa:Data:7");
+            event["OldResourceProperties"] = json!({"Tables": ["x"]});
+            let first = read(&event).unwrap();
+            let hosts = AllowedHosts::parse("");
+            let again = Envelope::kept(&first.to_event(), Some(AWS), &hosts).unwrap();
+            assert_eq!(again.run_id(), first.run_id());
+            assert_eq!(format!("{again:?}"), format!("{first:?}"));
+        }
+    }
+
+    #[test]
     fn the_url_is_sent_as_it_came() {
-        assert_eq!(read(&event(AWS)).unwrap().response_url.expose().as_str(), AWS);
+        assert_eq!(read(&event(AWS)).unwrap().response_url.unwrap().expose().as_str(), AWS);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Undone {
     pub undone: Vec<String>,
     /// Still in place, and why.
     pub left: Vec<String>,
+    /// How far it came, where time was all that it lacked: calling again goes on from there.
+    pub unfinished: Option<String>,
 }
 
 impl Undone {
@@ -57,7 +59,7 @@ impl fmt::Display for Undone {
 /// Where the ledger cannot be read or written; a step that cannot be undone is no error but reported.
 pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrupt> {
     let snapshot = run.lease.ledger().snapshot().await?;
-    let mut report = Undone::default();
+    let mut report = Undone { undone: undone_by(&snapshot, &run.id), ..Undone::default() };
     let migrations = work_of(&snapshot, std::slice::from_ref(&run.id));
     undo_all(run, &migrations, deadline, &mut report).await?;
     let data_is_back = report.left.is_empty();
@@ -78,7 +80,13 @@ pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrup
             // It was never made; what bears its name is not ours to judge.
             Ok(Fate::NotOurs) => {}
             Err(Interrupt::LeaseLost(why)) => return Err(Interrupt::LeaseLost(why)),
-            Err(interrupt) => report.left.push(format!("table {}: {interrupt}", row.name)),
+            Err(interrupt) => {
+                let progress = format!("table {}: {interrupt}", row.name);
+                if matches!(interrupt, Interrupt::OutOfTime(_)) {
+                    report.unfinished = Some(progress.clone());
+                }
+                report.left.push(progress);
+            }
         }
     }
     Ok(report)
@@ -95,8 +103,10 @@ pub(crate) async fn revert(
     deadline: Deadline,
 ) -> Result<Undone, Interrupt> {
     let snapshot = run.lease.ledger().snapshot().await?;
-    let mut report = Undone::default();
-    let migrations = work_of(&snapshot, runs);
+    let mut report = Undone { undone: undone_by(&snapshot, &run.id), ..Undone::default() };
+    // What this run has begun to take back bears its own name by now.
+    let runs = [runs, std::slice::from_ref(&run.id)].concat();
+    let migrations = work_of(&snapshot, &runs);
     let obstacle = migrations.iter().find_map(|row| {
         if row.state == State::Paused {
             return Some(format!(
@@ -134,6 +144,14 @@ fn work_of<'a>(snapshot: &'a Snapshot, runs: &[String]) -> Vec<&'a MigrationRow>
     rows
 }
 
+/// What earlier slices of a run have taken back, newest first.
+fn undone_by(snapshot: &Snapshot, run: &str) -> Vec<String> {
+    let is_undone = |row: &&MigrationRow| row.run == run && row.state == State::Undone;
+    let mut rows: Vec<_> = snapshot.migrations.values().filter(is_undone).collect();
+    rows.sort_by(|a, b| compare_ids(&b.id, &a.id));
+    rows.into_iter().map(|row| format!("migration {}", row.id)).collect()
+}
+
 /// Undoes migrations in this order, until one of them cannot be.
 async fn undo_all(
     run: &Run,
@@ -146,7 +164,11 @@ async fn undo_all(
             Ok(note) => report.undone.push(format!("migration {}{note}", row.id)),
             Err(Interrupt::LeaseLost(why)) => return Err(Interrupt::LeaseLost(why)),
             Err(interrupt) => {
-                report.left.push(format!("migration {}: {interrupt}", row.id));
+                let progress = format!("migration {}: {interrupt}", row.id);
+                if matches!(interrupt, Interrupt::OutOfTime(_)) {
+                    report.unfinished = Some(progress.clone());
+                }
+                report.left.push(progress);
                 let older = migrations[position + 1..].iter();
                 report.left.extend(older.map(|row| {
                     format!("migration {}: it came before one that could not be undone", row.id)

@@ -9,6 +9,7 @@ use crate::autoscaling::Scaler;
 use crate::dynamo::Dynamo;
 use crate::kms::Kms;
 use crate::stacks::Stacks;
+use crate::states::Driver;
 use crate::streams::Streams;
 
 /// The services of one account, as seen from one region; cheap to clone.
@@ -24,6 +25,8 @@ pub struct Services {
     pub kms: Kms,
     /// CloudFormation, as far as it is asked what a stack is going through.
     pub stacks: Arc<dyn Stacks>,
+    /// Who goes on with what takes longer than an invocation, where somebody does.
+    pub driver: Option<Arc<dyn Driver>>,
     /// DynamoDB of other regions, where replicas are.
     pub regions: Regions,
 }

@@ -1,24 +1,16 @@
 //! Asks CloudFormation what a stack is going through, which no custom-resource request says.
-#![expect(clippy::disallowed_methods, reason = "this is the one place that asks CloudFormation")]
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{StatusCode, Url};
+use reqwest::Url;
 
-use crate::dynamo::chain;
+use crate::signed::{self, Post, Reply, Signer};
 
 /// Tries of one question.
 const TRIES: usize = 2;
-/// Most that an answer may take; the custom resource's own answer is waiting.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// Who knows what stacks are going through.
 pub trait Stacks: fmt::Debug + Send + Sync {
@@ -75,9 +67,7 @@ pub struct Unreadable(pub String);
 /// CloudFormation itself: one signed request of its query protocol.
 #[derive(Debug, Clone)]
 pub struct CloudFormation {
-    http: reqwest::Client,
-    credentials: Option<SharedCredentialsProvider>,
-    region: Option<String>,
+    signer: Signer,
     endpoint: Option<String>,
 }
 
@@ -88,67 +78,46 @@ impl CloudFormation {
     /// # Errors
     /// Where the TLS backend cannot start.
     pub fn new(config: &SdkConfig, endpoint: Option<String>) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(3))
-            .timeout(ANSWER)
-            .build()?;
-        Ok(Self {
-            http,
-            credentials: config.credentials_provider(),
-            region: config.region().map(ToString::to_string),
-            endpoint: endpoint.or_else(|| config.endpoint_url().map(str::to_owned)),
-        })
+        let signer = Signer::new(config, "cloudformation")?;
+        let endpoint = endpoint.or_else(|| config.endpoint_url().map(str::to_owned));
+        Ok(Self { signer, endpoint })
     }
 
     async fn ask(&self, stack_id: &str) -> Result<StackStatus, Unreadable> {
-        let request = Question::new(self, stack_id)?;
-        let provider = self.credentials.as_ref().ok_or_else(|| because("no credentials"))?;
-        let credentials = tokio::time::timeout(ANSWER, provider.provide_credentials()).await;
-        let credentials = credentials.map_err(|_| because("the credentials took too long"))?;
-        let credentials = credentials.map_err(|error| Unreadable(chain(&error)))?;
-        let mut last = because("nobody asked");
-        for _ in 0..TRIES {
-            match self.send(&request, &credentials).await {
-                Reply::Body(body) => {
-                    let status = element(&body, "StackStatus");
-                    return status.map(StackStatus).ok_or_else(|| because("an answer without it"));
-                }
-                Reply::Refused(why) => return Err(Unreadable(why)),
-                Reply::Failed(why) => last = Unreadable(why),
+        let question = self.question(stack_id).map_err(Unreadable)?;
+        let reply = self.signer.send(&question, TRIES).await.map_err(Unreadable)?;
+        match reply {
+            Reply::Body(body) => {
+                let status = element(&body, "StackStatus").map(StackStatus);
+                status.ok_or_else(|| Unreadable("an answer without it".to_owned()))
             }
+            Reply::Refused(refusal) => {
+                let said = |name| element(&refusal.body, name).unwrap_or_default();
+                let why =
+                    format!("HTTP status {}, {} {}", refusal.status, said("Code"), said("Message"));
+                Err(Unreadable(why.trim_end_matches([' ', ',']).to_owned()))
+            }
+            Reply::Failed(why) => Err(Unreadable(why)),
         }
-        Err(last)
     }
 
-    async fn send(&self, question: &Question<'_>, credentials: &Credentials) -> Reply {
-        let headers = match question.signature(credentials) {
-            Ok(headers) => headers,
-            Err(why) => return Reply::Refused(why),
-        };
-        let request = self.http.post(question.url.clone()).header(CONTENT_TYPE, FORM);
-        let request =
-            headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
-        let response = match request.body(question.body.clone()).send().await {
-            Ok(response) => response,
-            Err(error) => return Reply::Failed(chain(&error.without_url())),
-        };
-        let status = response.status();
-        let body = match response.text().await {
-            Ok(body) => body,
-            Err(error) => return Reply::Failed(chain(&error.without_url())),
-        };
-        if status.is_success() {
-            return Reply::Body(body);
-        }
-        let said = |name| element(&body, name).unwrap_or_default();
-        let why = format!("HTTP status {}, {} {}", status.as_u16(), said("Code"), said("Message"));
-        let why = why.trim_end_matches([' ', ',']).to_owned();
-        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            Reply::Failed(why)
-        } else {
-            Reply::Refused(why)
-        }
+    /// One `DescribeStacks` request.
+    fn question(&self, stack_id: &str) -> Result<Post, String> {
+        let region = self.signer.region()?;
+        let own = || signed::endpoint("cloudformation", stack_id, region);
+        let endpoint = self.endpoint.clone().unwrap_or_else(own);
+        let url =
+            Url::parse(&endpoint).map_err(|error| format!("the endpoint {endpoint}: {error}"))?;
+        // The encoding of a query is that of a form.
+        let mut form = url.clone();
+        form.set_query(None);
+        form.query_pairs_mut()
+            .append_pair("Action", "DescribeStacks")
+            .append_pair("Version", "2010-05-15")
+            .append_pair("StackName", stack_id);
+        let body = form.query().unwrap_or_default().to_owned();
+        let headers = vec![("content-type", "application/x-www-form-urlencoded")];
+        Ok(Post { url, headers, body })
     }
 }
 
@@ -166,84 +135,6 @@ impl Stacks for CloudFormation {
     }
 }
 
-const FORM: &str = "application/x-www-form-urlencoded";
-
-/// What came of one try.
-enum Reply {
-    Body(String),
-    /// Asking again gives the same.
-    Refused(String),
-    /// Asking again may help.
-    Failed(String),
-}
-
-fn because(why: &str) -> Unreadable {
-    Unreadable(why.to_owned())
-}
-
-/// One `DescribeStacks` request, to be signed for each try.
-struct Question<'a> {
-    url: Url,
-    body: String,
-    region: &'a str,
-}
-
-impl<'a> Question<'a> {
-    fn new(asker: &'a CloudFormation, stack_id: &str) -> Result<Self, Unreadable> {
-        let region = asker.region.as_deref().ok_or_else(|| because("no region"))?;
-        let own = || own_endpoint(stack_id, region);
-        let endpoint = asker.endpoint.clone().unwrap_or_else(own);
-        let url = Url::parse(&endpoint)
-            .map_err(|error| Unreadable(format!("the endpoint {endpoint}: {error}")))?;
-        // The encoding of a query is that of a form.
-        let mut form = url.clone();
-        form.set_query(None);
-        form.query_pairs_mut()
-            .append_pair("Action", "DescribeStacks")
-            .append_pair("Version", "2010-05-15")
-            .append_pair("StackName", stack_id);
-        let body = form.query().unwrap_or_default().to_owned();
-        Ok(Self { url, body, region })
-    }
-
-    /// The headers that make it a signed request.
-    fn signature(&self, credentials: &Credentials) -> Result<Vec<(String, String)>, String> {
-        let identity = credentials.clone().into();
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(self.region)
-            .name("cloudformation")
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| chain(&error))?
-            .into();
-        let signed = [(CONTENT_TYPE.as_str(), FORM)].into_iter();
-        let body = SignableBody::Bytes(self.body.as_bytes());
-        let request = SignableRequest::new("POST", self.url.as_str(), signed, body);
-        let request = request.map_err(|error| chain(&error))?;
-        let (instructions, _) =
-            sign(request, &parameters).map_err(|error| chain(&error))?.into_parts();
-        let headers = instructions.headers();
-        Ok(headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
-    }
-}
-
-/// CloudFormation's endpoint in a region, by the partition that the stack's ARN names; from the `partitions` data of
-/// the AWS SDKs.
-fn own_endpoint(stack_id: &str, region: &str) -> String {
-    let domain = match stack_id.split(':').nth(1) {
-        Some("aws-cn") => "amazonaws.com.cn",
-        Some("aws-eusc") => "amazonaws.eu",
-        Some("aws-iso") => "c2s.ic.gov",
-        Some("aws-iso-b") => "sc2s.sgov.gov",
-        Some("aws-iso-e") => "cloud.adc-e.uk",
-        Some("aws-iso-f") => "csp.hci.ic.gov",
-        _ => "amazonaws.com",
-    };
-    format!("https://cloudformation.{region}.{domain}/")
-}
-
 /// The text of the first element of this name. All that a template brings along is escaped in the answer, so that
 /// none of it can pass for an element.
 fn element(xml: &str, name: &str) -> Option<String> {
@@ -256,19 +147,6 @@ fn element(xml: &str, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_endpoint_is_that_of_the_stack_s_partition() {
-        for (partition, endpoint) in [
-            ("aws", "https://cloudformation.eu-west-1.amazonaws.com/"),
-            ("aws-us-gov", "https://cloudformation.eu-west-1.amazonaws.com/"),
-            ("aws-cn", "https://cloudformation.eu-west-1.amazonaws.com.cn/"),
-            ("aws-eusc", "https://cloudformation.eu-west-1.amazonaws.eu/"),
-        ] {
-            let arn = format!("arn:{partition}:cloudformation:eu-west-1:1:stack/Shop/11aa");
-            assert_eq!(own_endpoint(&arn, "eu-west-1"), endpoint);
-        }
-    }
 
     #[test]
     fn each_status_belongs_to_a_phase() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Verdict;
 use super::times::Times;
+use super::turn::{Held, Rest};
 use super::work::{Done, Work, list};
 use crate::desired::{Desired, OnStackRollback};
 use crate::dynamo::Class;
@@ -65,10 +66,11 @@ impl Work {
             }
             row => row?,
         };
-        let (lease, times) = self.take_lease(&row).await?;
+        let Held { lease, times, row } = self.take_lease(row).await?;
         let snapshot = self.ledger.snapshot().await?;
         let meta = snapshot.meta.clone().unwrap_or_default();
-        let ending = self.ending(&meta).await;
+        // What has begun to go back shows no more where it came from.
+        let ending = if row.goes_back { Ending::WayBack } else { self.ending(&meta).await };
         let generation = self.envelope.generation();
         tracing::info!(?ending, generation, live = meta.live(), "delete");
         let services = &self.handler.services;
@@ -76,7 +78,19 @@ impl Work {
             Ending::NeverBegan => {
                 said(rollback::take_back_uncommitted(services, &lease, times.work).await)
             }
-            Ending::Resource => said(execute::delete_resource(services, &lease, times.work).await),
+            Ending::Resource => {
+                let outcome = execute::delete_resource(services, &lease, times.work).await;
+                match &outcome {
+                    Err(Interrupt::OutOfTime(progress)) => {
+                        let later = self.leave(&lease, times, Rest::Work(None), progress).await;
+                        later.unwrap_or_else(|| said(outcome))
+                    }
+                    Ok(_)
+                    | Err(
+                        Interrupt::Failed(_) | Interrupt::Blocked { .. } | Interrupt::LeaseLost(_),
+                    ) => said(outcome),
+                }
+            }
             Ending::Cleanup => self.clean_up(&lease, &meta, times).await,
             Ending::WayBack => self.go_back(&lease, &snapshot, times).await,
             Ending::Nothing(why) => Verdict::success(format!("nothing to delete: {why}")),
@@ -138,7 +152,7 @@ impl Work {
         match prepared {
             Ok(run) => match self.way_back(&run, &taken_back, times, None).await {
                 Verdict::Answer { status, reason, .. } => Verdict::bare(status, reason),
-                Verdict::AnsweredElsewhere => Verdict::AnsweredElsewhere,
+                other @ (Verdict::GoesOn { .. } | Verdict::AnsweredElsewhere) => other,
             },
             Err(interrupt) => Verdict::success(format!(
                 "went back to the generation before, and left everything as it is: {interrupt}"
@@ -152,7 +166,9 @@ impl Work {
         snapshot: &Snapshot,
     ) -> Result<Run, Interrupt> {
         let generation = snapshot.meta.as_ref().map_or(0, |meta| meta.generation);
-        let (meta, mut writes) = hold(snapshot, generation)?;
+        let (meta, held) = hold(snapshot, generation)?;
+        let mut writes = vec![RowWrite::set(entry::run(&self.run), &GoesBack { goes_back: true })?];
+        writes.extend(held);
         writes.push(RowWrite::set(entry::META.to_owned(), &meta)?);
         lease.write_all(writes).await?;
         let declaration = self.ledger.declaration(generation).await?;
@@ -180,11 +196,18 @@ impl Work {
             desired,
             migrator,
             mode,
+            longest: None,
             services: self.handler.services.clone(),
             lease: lease.clone(),
             trail: self.trail.clone(),
         })
     }
+}
+
+/// What the row of a run gets when it goes back; the rest of it stays.
+#[derive(serde::Serialize)]
+struct GoesBack {
+    goes_back: bool,
 }
 
 fn said(outcomes: Result<Vec<String>, Interrupt>) -> Verdict {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tracing::Instrument;
 
 use super::{HandleError, Handler, Invocation};
+use crate::ledger::Turn;
 use crate::request::Envelope;
 
 /// A record of an invocation that failed in every delivery.
@@ -89,7 +90,7 @@ impl Handler {
             tracing::error!(why = letter.why, "answering for deliveries that are dead");
             let why =
                 format!("the function failed in every delivery of this request: {}", letter.why);
-            let work = self.work_of(&envelope, &run, invocation);
+            let work = self.work_of(&envelope, &run, invocation, Turn::Delivery);
             let verdict = work.give_up(why).await;
             let ledger = &work.ledger;
             self.reply_with(verdict, &envelope, &run, ledger, invocation).await

@@ -1,25 +1,29 @@
 //! The work of one request, apart from answering it, under the lease of its scope.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::times::Times;
+use super::turn::{Held, Rest};
 use super::way::{Way, way};
 use super::{Handler, Verdict};
 use crate::answer::Status;
 use crate::clock;
-use crate::deadline::Deadline;
 use crate::desired::{Desired, OnFailure, OnStackRollback, Problem};
-use crate::dynamo::{self, Class};
 use crate::execute::{self, Progress, Report, Run, Trail};
 use crate::interrupt::Interrupt;
 use crate::ledger::generations::{Declaration, hold};
-use crate::ledger::rows::{MetaRow, RunRow, RunState, entry};
-use crate::ledger::{Acquired, Holder, Lease, Ledger, RowWrite, Snapshot};
+use crate::ledger::rows::{MetaRow, RunState, entry};
+use crate::ledger::{Lease, Ledger, RowWrite, Snapshot, Turn};
 use crate::plan::Mode;
 use crate::request::{Envelope, RequestKind, properties_hash};
 use crate::rollback;
+
+/// The longest plan that is begun where it cannot go on in a later invocation: those that take longer than that are handed
+/// over at once, and do not lose what an invocation that comes to its end has begun.
+const LONGEST: Duration = Duration::from_mins(8);
 
 /// A verdict with the lease under which it was reached; without one where there was none to hold.
 pub(super) type Done = Result<(Verdict, Option<Lease>), Verdict>;
@@ -29,6 +33,7 @@ pub(super) struct Work {
     pub(super) handler: Handler,
     pub(super) envelope: Arc<Envelope>,
     pub(super) run: String,
+    pub(super) turn: Turn,
     pub(super) invocation: String,
     pub(super) ledger: Ledger,
     pub(super) trail: Trail,
@@ -52,47 +57,6 @@ impl Work {
             }
         };
         done.unwrap_or_else(|verdict| (verdict, None))
-    }
-
-    /// Records the run; returns its row, the existing one where the event was delivered before.
-    pub(super) async fn begin(&self) -> Result<RunRow, dynamo::Error> {
-        let row = RunRow {
-            request_id: self.envelope.request_id.clone(),
-            kind: format!("{:?}", self.envelope.kind),
-            declaration: properties_hash(&self.envelope.properties),
-            build: crate::BUILD.to_owned(),
-            state: RunState::Running,
-            started_at: clock::now(),
-            ..RunRow::default()
-        };
-        Ok(self.ledger.begin_run(&self.run, &row).await?.unwrap_or(row))
-    }
-
-    /// Takes the lease, unless the event is answered, or being worked on, or its time is over.
-    pub(super) async fn take_lease(&self, row: &RunRow) -> Result<(Lease, Times), Verdict> {
-        let times = self.times.within_service_timeout(&self.envelope.properties, &row.started_at);
-        if times.work.passed() {
-            return Err(match self.ledger.answer(&self.run).await? {
-                Some(_) => Verdict::AnsweredElsewhere,
-                None => {
-                    Verdict::failed("the time that CloudFormation waits for this request is over")
-                }
-            });
-        }
-        let holder = Holder { run: self.run.clone(), invocation: self.invocation.clone() };
-        let lease = match self.ledger.acquire(holder, row.fence, times.work).await? {
-            Acquired::Lease(lease) => lease,
-            Acquired::HeldByTwin => return Err(Verdict::AnsweredElsewhere),
-            Acquired::Superseded(why) => return Err(Verdict::failed(format!("stopped: {why}"))),
-        };
-        let fence = RunFence { fence: row.fence.unwrap_or(lease.fence()) };
-        let fence = vec![RowWrite::set(entry::run(&self.run), &fence)?];
-        // Its twin may have answered before the lease was taken.
-        if lease.write_unless_answered(fence).await? {
-            Ok((lease, times))
-        } else {
-            Err(Verdict::AnsweredElsewhere)
-        }
     }
 
     /// Refuses what cannot be worked with, unless it is what is gone back to: failing that would leave the stack in
@@ -123,14 +87,8 @@ impl Work {
                 return self.refuse(format!("{why}: {error}")).await;
             }
         };
-        let row = match self.begin().await {
-            Err(error) if error.class == Class::Missing => {
-                self.ledger.ensure_table(self.times.work).await?;
-                self.begin().await?
-            }
-            row => row?,
-        };
-        let (lease, times) = self.take_lease(&row).await?;
+        let row = self.begin_somewhere().await?;
+        let Held { lease, times, row } = self.take_lease(row).await?;
         let snapshot = self.ledger.snapshot().await?;
         let Way { mode, doubt } = self.way(snapshot.meta.as_ref()).await;
         let declaration = Declaration::new(self.envelope.properties.clone());
@@ -144,17 +102,27 @@ impl Work {
             desired,
             migrator,
             mode,
+            longest: self.longest(),
             services: self.handler.services.clone(),
             lease,
             trail: self.trail.clone(),
         };
-        let verdict = if mode == Mode::Superset {
-            self.way_back(&run, &taken_back.unwrap_or_default(), times, doubt).await
-        } else {
-            self.advance(&run, known, times, doubt).await
+        let verdict = match row.failure {
+            _ if mode == Mode::Superset => {
+                self.way_back(&run, &taken_back.unwrap_or_default(), times, doubt).await
+            }
+            // What has failed is not tried again by a later delivery or slice of the same run.
+            Some(reason) => self.undo(&run, reason, times).await,
+            None => self.advance(&run, known, times, doubt).await,
         };
         self.end(&run.lease, &verdict).await;
         Ok((verdict, Some(run.lease)))
+    }
+
+    /// The longest plan that this invocation begins with: what takes longer than that begins where it can go on.
+    fn longest(&self) -> Option<Duration> {
+        let can_go_on = self.turn == Turn::Delivery && self.handler.services.driver.is_some();
+        can_go_on.then_some(LONGEST)
     }
 
     /// The runs whose work a rollback takes back: the one that had succeeded with the declaration that is gone back from,
@@ -181,7 +149,15 @@ impl Work {
         doubt: Option<String>,
     ) -> Verdict {
         let said = match rollback::revert(run, taken_back, times.work).await {
-            Ok(undone) => undone.is_something().then(|| undone.to_string()),
+            Ok(undone) => {
+                if let Some(progress) = &undone.unfinished
+                    && let Some(later) =
+                        self.leave(&run.lease, times, Rest::Work(None), progress).await
+                {
+                    return later;
+                }
+                undone.is_something().then(|| undone.to_string())
+            }
             Err(Interrupt::LeaseLost(why)) => return Verdict::failed(format!("stopped: {why}")),
             Err(interrupt) => Some(format!("migrations stay as they are: {interrupt}")),
         };
@@ -231,16 +207,24 @@ impl Work {
         Ok(is_known.then_some(Snapshot { meta: Some(meta), ..snapshot }))
     }
 
-    /// Carries a run out; one slice is all that fits an invocation, and what is left waits for the next deploy.
+    /// Carries a run out, as far as this invocation comes.
     pub(super) async fn advance(
         &self,
         run: &Run,
-        known: Option<Snapshot>,
+        mut known: Option<Snapshot>,
         times: Times,
         doubt: Option<String>,
     ) -> Verdict {
         let is_way_back = run.mode == Mode::Superset;
-        match execute::advance(run, known, times.work).await {
+        let progress = loop {
+            let progress = execute::advance(run, known.take(), times.work).await;
+            let Progress::Blocked { until_ms, .. } = &progress else { break progress };
+            let wait = Duration::from_millis(until_ms.saturating_sub(clock::now_ms()));
+            if is_way_back || !times.work.sleep(wait).await {
+                break progress;
+            }
+        };
+        match progress {
             Progress::Done(mut report) => {
                 if is_way_back {
                     report.notices.insert(0, "went back to the declaration before".to_owned());
@@ -260,17 +244,73 @@ impl Work {
                 report.notices.extend(doubt);
                 self.success(&report)
             }
-            // A stack whose creation fails is deleted, and the next one is another: nobody would go on from here.
-            Progress::Pending { reason } | Progress::Blocked { reason, .. }
-                if self.envelope.kind == RequestKind::Create =>
-            {
-                failure(run, reason, times.undo).await
+            Progress::Pending { reason } => {
+                match self.leave(&run.lease, times, Rest::Work(None), &reason).await {
+                    Some(later) => later,
+                    None => self.pause(run, reason, times).await,
+                }
             }
-            Progress::Pending { reason } => Verdict::failed(format!(
-                "stopped at a safe point for lack of time: {reason}. Deploy again to go on from there"
+            Progress::Blocked { until_ms, reason } => {
+                match self.leave(&run.lease, times, Rest::Work(Some(until_ms)), &reason).await {
+                    Some(later) => later,
+                    None if self.envelope.kind == RequestKind::Create => {
+                        self.fail(run, reason, times).await
+                    }
+                    None => Verdict::failed(reason),
+                }
+            }
+            Progress::Failed { reason } => self.fail(run, reason, times).await,
+        }
+    }
+
+    /// The end of a run for which no time is left. A stack whose creation fails is deleted, and the next one is another:
+    /// nobody would go on from here.
+    async fn pause(&self, run: &Run, reason: String, times: Times) -> Verdict {
+        if self.envelope.kind == RequestKind::Create {
+            return self.fail(run, reason, times).await;
+        }
+        Verdict::failed(format!(
+            "stopped at a safe point for lack of time: {reason}. Deploy again to go on from there"
+        ))
+    }
+
+    /// Takes back what the run did, where that is wanted, and says both.
+    async fn fail(&self, run: &Run, reason: String, times: Times) -> Verdict {
+        if run.desired.on_failure == OnFailure::Halt {
+            let trail = &run.trail;
+            return Verdict::failed(format!("{reason}. Left as it is (OnFailure halt): {trail}"));
+        }
+        let row = RowWrite::set(entry::run(&self.run), &RunFailure { failure: &reason });
+        let noted = match row {
+            Ok(row) => run.lease.write(vec![row]).await,
+            Err(interrupt) => Err(interrupt),
+        };
+        match noted {
+            Err(Interrupt::LeaseLost(why)) => Verdict::failed(format!("stopped: {why}")),
+            Err(interrupt) => {
+                tracing::warn!(%interrupt, "it is not on record that the run has failed");
+                self.undo(run, reason, times).await
+            }
+            Ok(()) => self.undo(run, reason, times).await,
+        }
+    }
+
+    /// Takes back what the run did, or goes on with that.
+    async fn undo(&self, run: &Run, reason: String, times: Times) -> Verdict {
+        match rollback::roll_back(run, times.undo).await {
+            Ok(undone) => {
+                if let Some(progress) = &undone.unfinished
+                    && let Some(later) =
+                        self.leave(&run.lease, times, Rest::Undoing, progress).await
+                {
+                    return later;
+                }
+                Verdict::failed(format!("{reason}. {undone}"))
+            }
+            Err(interrupt) => Verdict::failed(format!(
+                "{reason}. Undoing stopped as well: {interrupt}. Done: {}",
+                run.trail
             )),
-            Progress::Blocked { reason, .. } => Verdict::failed(reason),
-            Progress::Failed { reason } => failure(run, reason, times.undo).await,
         }
     }
 
@@ -323,10 +363,10 @@ impl Work {
     }
 }
 
-/// What the row of a run gets with its first lease; the rest of it stays.
+/// What the row of a run gets when it has failed; the rest of it stays.
 #[derive(Serialize)]
-struct RunFence {
-    fence: u64,
+struct RunFailure<'a> {
+    failure: &'a str,
 }
 
 /// What the row of a run gets at its end; the rest of it stays.
@@ -345,18 +385,4 @@ pub(super) fn list(problems: &[Problem]) -> String {
         each.len(),
         each.join("; ")
     )
-}
-
-/// Takes back what the run did, where that is wanted, and says both.
-async fn failure(run: &Run, reason: String, deadline: Deadline) -> Verdict {
-    if run.desired.on_failure == OnFailure::Halt {
-        return Verdict::failed(format!("{reason}. Left as it is (OnFailure halt): {}", run.trail));
-    }
-    match rollback::roll_back(run, deadline).await {
-        Ok(undone) => Verdict::failed(format!("{reason}. {undone}")),
-        Err(interrupt) => Verdict::failed(format!(
-            "{reason}. Undoing stopped as well: {interrupt}. Done: {}",
-            run.trail
-        )),
-    }
 }

@@ -52,6 +52,7 @@ impl Lease {
     ) -> Result<BTreeMap<String, ShardRow>, Interrupt> {
         let from = entry::copied(id, SHARD, "");
         let claim = |(rest, _): (String, WireItem)| RowWrite::Set {
+            is_false: None,
             entry: format!("{from}{rest}"),
             fields: WireItem::new(),
         };

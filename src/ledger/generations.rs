@@ -4,14 +4,12 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
+use super::parked::parts;
 use super::rows::{Answered, ENTRY, GenerationRow, MetaRow, TableRow, entry};
 use super::{Lease, Ledger, RowWrite, Snapshot};
 use crate::dynamo::{self, patiently};
 use crate::interrupt::Interrupt;
 use crate::request::properties_hash;
-
-/// Bytes of properties in one row, of the 400 KB that an item may have ("Quotas in Amazon DynamoDB").
-const PART_BYTES: usize = 300_000;
 
 /// What a generation has declared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +30,7 @@ impl Declaration {
     /// The rows that keep it as the declaration of `generation`.
     pub(crate) fn rows(&self, generation: u64) -> Result<Vec<RowWrite>, Interrupt> {
         let text = self.properties.to_string();
-        let parts = split(&text, PART_BYTES);
+        let parts = parts(&text);
         let row = |(number, part): (usize, &&str)| {
             let row = GenerationRow {
                 declaration: self.hash.clone(),
@@ -43,18 +41,6 @@ impl Declaration {
         };
         parts.iter().enumerate().map(row).collect()
     }
-}
-
-/// Cuts a text into pieces of at most `bytes` bytes, never inside a character.
-fn split(mut text: &str, bytes: usize) -> Vec<&str> {
-    let mut parts = Vec::new();
-    while text.len() > bytes {
-        let (part, rest) = text.split_at(text.floor_char_boundary(bytes));
-        parts.push(part);
-        text = rest;
-    }
-    parts.push(text);
-    parts
 }
 
 impl Ledger {
@@ -166,15 +152,5 @@ mod tests {
         assert_eq!((meta.live(), meta.highest, writes.len()), (7, 7, 0));
         let (meta, _) = hold(&Snapshot::default(), 1).unwrap();
         assert_eq!((meta.live(), meta.answered, meta.highest), (1, None, 1));
-    }
-
-    #[test]
-    fn long_properties_are_cut_between_characters() {
-        let text = "aäö€😀".repeat(3);
-        for bytes in 4..text.len() + 2 {
-            let parts = split(&text, bytes);
-            assert_eq!(parts.concat(), text);
-            assert!(parts.iter().all(|part| part.len() <= bytes && !part.is_empty()));
-        }
     }
 }

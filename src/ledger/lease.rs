@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use super::Ledger;
-use super::rows::{ENTRY, FORMAT, entry};
+use super::rows::{ENTRY, FORMAT, RunRow, entry};
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::dynamo::{self, ItemWrite, WireItem, Written, patiently};
@@ -34,8 +34,8 @@ pub struct Holder {
 
 /// What came of asking for a lease.
 pub enum Acquired {
-    /// It is held now.
-    Lease(Lease),
+    /// It is held now; with the run's row as it was just before.
+    Lease(Lease, Option<RunRow>),
     /// Another delivery of the same event has answered, or holds it and will answer.
     HeldByTwin,
     /// A later run has held it: this one came too late.
@@ -60,6 +60,13 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.renewal.abort();
     }
+}
+
+/// What is looked at before a lease is taken.
+struct Look {
+    lease: Option<Seen>,
+    run: Option<RunRow>,
+    is_answered: bool,
 }
 
 struct Seen {
@@ -113,7 +120,7 @@ impl Ledger {
         deadline: Deadline,
     ) -> Result<Acquired, dynamo::Error> {
         loop {
-            let (seen, is_answered) = self.look(&holder.run).await?;
+            let Look { lease: seen, run, is_answered } = self.look(&holder.run).await?;
             if is_answered {
                 return Ok(Acquired::HeldByTwin);
             }
@@ -127,7 +134,7 @@ impl Ledger {
                 twin && !seen.is_expired()
             });
             if !twin && let Some(lease) = self.take(&holder, seen.as_ref()).await? {
-                return Ok(Acquired::Lease(lease));
+                return Ok(Acquired::Lease(lease, run));
             }
             if !deadline.sleep(POLL).await {
                 return Ok(Acquired::HeldByTwin);
@@ -135,16 +142,20 @@ impl Ledger {
         }
     }
 
-    /// The lease, and whether a run is answered.
-    async fn look(&self, run: &str) -> Result<(Option<Seen>, bool), dynamo::Error> {
-        let answer = entry::answer(run);
-        let keys = [entry::LEASE, &answer].map(|entry| self.key(entry));
+    /// The lease, the row of a run, and whether that is answered.
+    async fn look(&self, run: &str) -> Result<Look, dynamo::Error> {
+        let (answer, run) = (entry::answer(run), entry::run(run));
+        let keys = [entry::LEASE, &answer, &run].map(|entry| self.key(entry));
         let rows = patiently(|| self.dynamo.get_items(&self.table, keys.to_vec())).await?;
         let find = |entry: &str| {
             rows.iter()
                 .find(|row| row.get(ENTRY).and_then(|v| v.as_s().ok()).is_some_and(|e| e == entry))
         };
-        Ok((find(entry::LEASE).map(Seen::read), find(&answer).is_some()))
+        Ok(Look {
+            lease: find(entry::LEASE).map(Seen::read),
+            run: find(&run).map(|row| self.parse(row.clone())).transpose()?,
+            is_answered: find(&answer).is_some(),
+        })
     }
 
     async fn take(

@@ -16,6 +16,8 @@
 //! | `table#<name>` | a table: its identity, origin and last declaration |
 //! | `run#<run>` | one request |
 //! | `answer#<run>` | the one answer to it |
+//! | `parked#<run>#<part>` | the request of a run that several invocations carry out, until it is answered |
+//! | `parked#<run>#url` | where its answer goes |
 
 use std::collections::BTreeSet;
 
@@ -97,6 +99,11 @@ pub(crate) mod entry {
 
     pub(crate) fn answer(run: &str) -> String {
         format!("answer#{run}")
+    }
+
+    /// What all that is parked of a run begins with.
+    pub(crate) fn parked(run: &str) -> String {
+        format!("parked#{run}#")
     }
 }
 
@@ -516,8 +523,14 @@ pub struct RunRow {
     pub state: RunState,
     /// When it was first seen.
     pub started_at: String,
-    /// Fence of the first lease that it held.
+    /// Fence of the last lease that it held.
     pub fence: Option<u64>,
+    /// Whether a state machine goes on with it, since it takes more than one invocation.
+    pub handed_over: bool,
+    /// Why it failed, from the moment on at which it is undone.
+    pub failure: Option<String>,
+    /// Whether a Delete turned out to be the way back to the generation before.
+    pub goes_back: bool,
     /// When it ended.
     pub finished_at: Option<String>,
     /// Reason that was answered.

@@ -1,6 +1,6 @@
 //! Writes under a lease: every row together with a check of its fence, and what is written of migrations.
 
-use aws_sdk_dynamodb::types::{ConditionCheck, Delete, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, TransactWriteItem, Update};
 use serde::Serialize;
 
 use super::lease::{Lease, number, superseded};
@@ -25,12 +25,14 @@ impl Lease {
         }
     }
 
-    /// Writes rows together unless its own run is answered; says whether they were written.
-    pub(crate) async fn write_unless_answered(
-        &self,
-        rows: Vec<RowWrite>,
-    ) -> Result<bool, Interrupt> {
+    /// Records that its run works on, unless that is answered; a delivery of the event, unless it is handed over.
+    pub(crate) async fn begin(&self, turn: Turn) -> Result<Begun, Interrupt> {
         let ledger = self.ledger();
+        // Every row bears the fence that it is written under.
+        let mut row = RowWrite::fields(entry::run(self.run()), WireItem::new());
+        if let (Turn::Delivery, RowWrite::Set { is_false, .. }) = (turn, &mut row) {
+            *is_false = Some("handed_over");
+        }
         let unanswered = ConditionCheck::builder()
             .table_name(&ledger.table)
             .set_key(Some(ledger.key(&entry::answer(self.run()))))
@@ -39,7 +41,11 @@ impl Lease {
             .build()
             .expect("table, key and condition are set");
         let unanswered = TransactWriteItem::builder().condition_check(unanswered).build();
-        Ok(self.transact(vec![unanswered], rows).await?.is_none())
+        Ok(match self.transact(vec![unanswered], vec![row]).await? {
+            None => Begun::Now,
+            Some(0) => Begun::Answered,
+            Some(_) => Begun::HandedOver,
+        })
     }
 
     /// Writes rows together, on these conditions and on that of the fence. Returns the position of what was refused,
@@ -172,18 +178,48 @@ pub(crate) struct Detail<'a> {
     pub(crate) counts: Option<Counts>,
 }
 
+/// Who works on a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// A delivery of its event.
+    Delivery,
+    /// A slice of it, after it was handed over.
+    Slice,
+}
+
+/// What came of beginning to work on a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// It is on record.
+    Now,
+    /// The run is answered.
+    Answered,
+    /// A state machine goes on with it.
+    HandedOver,
+}
+
 /// One row to write.
 pub(crate) enum RowWrite {
-    Set { entry: String, fields: WireItem },
+    Set {
+        entry: String,
+        fields: WireItem,
+        /// A field that has to be absent or false.
+        is_false: Option<&'static str>,
+    },
     Delete(String),
 }
 
 impl RowWrite {
     pub(crate) fn set(entry: String, row: &impl Serialize) -> Result<Self, Interrupt> {
         match serde_dynamo::to_item(row) {
-            Ok(fields) => Ok(Self::Set { entry, fields }),
+            Ok(fields) => Ok(Self::fields(entry, fields)),
             Err(error) => Err(Interrupt::Failed(format!("ledger row {entry}: {error}"))),
         }
+    }
+
+    /// Sets these fields of a row, and leaves the others.
+    pub(crate) fn fields(entry: String, fields: WireItem) -> Self {
+        Self::Set { entry, fields, is_false: None }
     }
 
     fn action(self, ledger: &Ledger, fence: u64) -> TransactWriteItem {
@@ -197,13 +233,19 @@ impl RowWrite {
                     .expect("table and key are set");
                 builder.delete(delete).build()
             }
-            Self::Set { entry, mut fields } => {
+            Self::Set { entry, mut fields, is_false } => {
                 fields.insert("format".to_owned(), number(FORMAT.into()));
                 fields.insert("fence".to_owned(), number(fence));
-                let set = SetExpression::of(fields);
+                let mut set = SetExpression::of(fields);
+                let condition = is_false.map(|name| {
+                    set.names.insert("#c".to_owned(), name.to_owned());
+                    set.values.insert(":false".to_owned(), AttributeValue::Bool(false));
+                    "attribute_not_exists(#c) OR #c = :false"
+                });
                 let update = Update::builder()
                     .table_name(&ledger.table)
                     .set_key(Some(ledger.key(&entry)))
+                    .set_condition_expression(condition.map(str::to_owned))
                     .update_expression(set.text)
                     .set_expression_attribute_names(Some(set.names))
                     .set_expression_attribute_values(Some(set.values))

@@ -44,6 +44,7 @@ impl ControlPlane {
             scaler: Scaler::new(aws_sdk_applicationautoscaling::Client::from_conf(scaler.build())),
             kms: Kms::new(aws_sdk_kms::Client::from_conf(kms.build())),
             stacks: Arc::new(NoStacks),
+            driver: None,
             regions: Regions::new(move |region| {
                 let config = plane.config().region(Region::new(region.to_owned()));
                 aws_sdk_dynamodb::Client::from_conf(config.build())

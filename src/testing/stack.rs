@@ -1,5 +1,6 @@
 //! A stack with one resource of ours, without CloudFormation: the requests that it would send, one after another.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::ControlPlane;
 use crate::answer::Sender;
+use crate::clock;
 use crate::deadline::Deadline;
 use crate::dynamo::Dynamo;
 use crate::handler::{Handler, Invocation};
@@ -16,10 +18,13 @@ use crate::migrator::{BuildError, Migrator};
 use crate::request::AllowedHosts;
 use crate::services::{Regions, Services};
 use crate::stacks::{StackStatus, Stacks, Unreadable};
+use crate::states::{Driver, NotStarted};
 
 const HOST: &str = "cloudformation.test";
 /// Longest that Lambda lets an invocation run.
 const INVOCATION: Duration = Duration::from_mins(15);
+/// More slices than any run has.
+const SLICES_MAX: usize = 10_000;
 
 /// A stack whose one resource a function of ours stands behind.
 ///
@@ -65,6 +70,33 @@ pub struct Stack {
     held: Option<Held>,
     status: &'static str,
     requests: u64,
+    invocation: Duration,
+    machine: Option<Machine>,
+}
+
+/// A state machine, as far as it starts executions: their names and inputs.
+#[derive(Debug, Clone, Default)]
+struct Machine(Arc<Mutex<Vec<(String, Value)>>>);
+
+impl Machine {
+    fn inputs(&self) -> Vec<Value> {
+        let executions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        executions.iter().map(|(_, input)| input.clone()).collect()
+    }
+}
+
+impl Driver for Machine {
+    fn start<'a>(
+        &'a self,
+        name: &'a str,
+        input: &'a Value,
+    ) -> BoxFuture<'a, Result<(), NotStarted>> {
+        let mut executions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if executions.iter().all(|(started, _)| started != name) {
+            executions.push((name.to_owned(), input.clone()));
+        }
+        async { Ok(()) }.boxed()
+    }
 }
 
 /// A stack that is going through this.
@@ -140,12 +172,31 @@ impl Stack {
             held: None,
             status: "REVIEW_IN_PROGRESS",
             requests: 0,
+            invocation: INVOCATION,
+            machine: None,
         }
     }
 
     /// Replaces the function's build: the next request meets these migrations.
     pub fn build(&mut self, migrator: Result<Migrator, BuildError>) {
         self.migrator = migrator.map(Arc::new);
+    }
+
+    /// Gives the function a state machine: what takes longer than an invocation goes on in others, as it does with
+    /// `TABLEWRIGHT_STATE_MACHINE_ARN`.
+    pub fn state_machine(&mut self) {
+        self.machine = Some(Machine::default());
+    }
+
+    /// How long an invocation of the function may take; 15 minutes, as long as Lambda allows, unless said.
+    pub fn invocation_time(&mut self, time: Duration) {
+        self.invocation = time;
+    }
+
+    /// How many runs went on in the state machine.
+    #[must_use]
+    pub fn executions(&self) -> usize {
+        self.machine.as_ref().map_or(0, |machine| machine.inputs().len())
     }
 
     /// Replaces what stands for another region: the function sends requests for replicas there.
@@ -259,25 +310,53 @@ impl Stack {
         self.deliver(event).await
     }
 
-    /// Has the function handle an event, and takes its answer.
+    /// Has the function handle an event, and what its state machine calls for; takes the answer.
     async fn deliver(&self, event: Value) -> Answer {
         let mailbox = Arc::<Mutex<Vec<String>>>::default();
-        let function = Handler::new(
-            Services { stacks: Arc::new(GoesThrough(self.status)), ..self.services.clone() },
-            self.migrator.clone(),
-            AllowedHosts::parse(HOST),
-            Sender::keeping(Arc::clone(&mailbox)),
-        )
-        .working_here();
-        let invocation = Invocation {
-            id: format!("invocation-{}", self.requests),
-            deadline: Deadline::after(INVOCATION),
-            log_stream: String::new(),
-        };
-        let handled = function.handle(event, invocation).await;
-        handled.expect("an answer that is kept in a mailbox gets there");
+        let before = self.executions();
+        self.invoke(event, &mailbox).await;
+        for input in self.machine.iter().flat_map(Machine::inputs).skip(before) {
+            self.execute(input, &mailbox).await;
+        }
         let body = mailbox.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let body = body.expect("every request is answered");
         Answer(serde_json::from_str(&body).expect("an answer is JSON"))
+    }
+
+    /// What the state machine does: calls for slices of the run, each when the one before says, until it is over.
+    async fn execute(&self, mut input: Value, mailbox: &Arc<Mutex<Vec<String>>>) {
+        input["tablewright"] = json!("advance");
+        for _ in 0..SLICES_MAX {
+            let slice = self.invoke(input.clone(), mailbox).await;
+            if slice["status"] == "done" {
+                return;
+            }
+            let wake_at = slice["wake_at"].as_str().and_then(clock::parse_ms);
+            let wake_at = wake_at.expect("a slice says when the next is to come");
+            let wait = wake_at.saturating_sub(clock::now_ms());
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+        }
+        panic!("the run comes to no end");
+    }
+
+    /// Invokes the function once.
+    async fn invoke(&self, event: Value, mailbox: &Arc<Mutex<Vec<String>>>) -> Value {
+        static INVOCATIONS: AtomicU64 = AtomicU64::new(0);
+        let driver = self.machine.clone().map(|machine| Arc::new(machine) as Arc<dyn Driver>);
+        let stacks = Arc::new(GoesThrough(self.status));
+        let function = Handler::new(
+            Services { stacks, driver, ..self.services.clone() },
+            self.migrator.clone(),
+            AllowedHosts::parse(HOST),
+            Sender::keeping(Arc::clone(mailbox)),
+        )
+        .working_here();
+        let invocation = Invocation {
+            id: format!("invocation-{}", INVOCATIONS.fetch_add(1, Ordering::Relaxed)),
+            deadline: Deadline::after(self.invocation),
+            log_stream: String::new(),
+        };
+        let handled = function.handle(event, invocation).await;
+        handled.expect("an answer that is kept in a mailbox gets there")
     }
 }

@@ -143,6 +143,7 @@ impl Engine {
             scaler: Scaler::new(aws_sdk_applicationautoscaling::Client::from_conf(scaler.build())),
             kms: Kms::new(aws_sdk_kms::Client::from_conf(kms.build())),
             stacks: Arc::new(stacks.clone()),
+            driver: None,
             regions: Regions::new(move |region| {
                 let config = engine.config().region(Region::new(region.to_owned()));
                 Client::from_conf(config.build())

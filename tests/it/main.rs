@@ -28,5 +28,6 @@ mod removals;
 mod rollbacks;
 mod sequencing;
 mod services;
+mod slices;
 mod stacks;
 mod strict;

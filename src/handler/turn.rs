@@ -1,0 +1,163 @@
+//! The right to work on a run, and how it passes on: from one delivery of the event to the next, and to a state machine.
+
+use serde_json::{Value, json};
+
+use super::Verdict;
+use super::times::Times;
+use super::work::Work;
+use crate::clock;
+use crate::dynamo::{self, Class};
+use crate::interrupt::Interrupt;
+use crate::ledger::rows::{RunRow, RunState, entry};
+use crate::ledger::{Acquired, Begun, Holder, Lease, RowWrite, Turn};
+use crate::request::properties_hash;
+
+/// How soon a slice comes that has nothing to wait for.
+const SOON_MS: u64 = 1_000;
+
+/// A run that is worked on.
+pub(super) struct Held {
+    /// The right to.
+    pub(super) lease: Lease,
+    /// How long.
+    pub(super) times: Times,
+    /// What earlier deliveries and slices have left on record.
+    pub(super) row: RunRow,
+}
+
+/// What is left of a run when a slice of it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Work, from this moment on, in milliseconds since the epoch; at once where there is none.
+    Work(Option<u64>),
+    /// Undoing.
+    Undoing,
+}
+
+impl Work {
+    /// Records the run; returns its row, the existing one where the event was delivered before.
+    pub(super) async fn begin(&self) -> Result<RunRow, dynamo::Error> {
+        let row = RunRow {
+            request_id: self.envelope.request_id.clone(),
+            kind: format!("{:?}", self.envelope.kind),
+            declaration: properties_hash(&self.envelope.properties),
+            build: crate::BUILD.to_owned(),
+            state: RunState::Running,
+            started_at: clock::now(),
+            ..RunRow::default()
+        };
+        Ok(self.ledger.begin_run(&self.run, &row).await?.unwrap_or(row))
+    }
+
+    /// The same, where the ledger table may have to be made first.
+    pub(super) async fn begin_somewhere(&self) -> Result<RunRow, dynamo::Error> {
+        match self.begin().await {
+            Err(error) if error.class == Class::Missing => {
+                self.ledger.ensure_table(self.times.work).await?;
+                self.begin().await
+            }
+            row => row,
+        }
+    }
+
+    /// Takes the lease, unless the event is answered, or being worked on, or its time is over.
+    pub(super) async fn take_lease(&self, row: RunRow) -> Result<Held, Verdict> {
+        let times = self.times.within_service_timeout(&self.envelope.properties, &row.started_at);
+        if row.handed_over && self.turn == Turn::Delivery {
+            return Err(self.drive().await);
+        }
+        // A slice that comes late has still something to say.
+        if times.work.passed() && self.turn == Turn::Delivery {
+            return Err(match self.ledger.answer(&self.run).await? {
+                Some(_) => Verdict::AnsweredElsewhere,
+                None => {
+                    Verdict::failed("the time that CloudFormation waits for this request is over")
+                }
+            });
+        }
+        let holder = Holder { run: self.run.clone(), invocation: self.invocation.clone() };
+        let (lease, seen) = match self.ledger.acquire(holder, row.fence, times.work).await? {
+            Acquired::Lease(lease, seen) => (lease, seen),
+            Acquired::HeldByTwin => return Err(Verdict::AnsweredElsewhere),
+            Acquired::Superseded(why) => return Err(Verdict::failed(format!("stopped: {why}"))),
+        };
+        // Its twin may have answered, or handed over, before the lease was taken.
+        match lease.begin(self.turn).await? {
+            Begun::Now => Ok(Held { lease, times, row: seen.unwrap_or(row) }),
+            Begun::Answered => Err(Verdict::AnsweredElsewhere),
+            Begun::HandedOver => {
+                lease.release().await;
+                Err(self.drive().await)
+            }
+        }
+    }
+
+    /// Leaves what is left of the run to a later slice, where somebody calls for one and CloudFormation waits so long.
+    /// `None` where this invocation has to see to the end of it.
+    pub(super) async fn leave(
+        &self,
+        lease: &Lease,
+        times: Times,
+        rest: Rest,
+        reason: &str,
+    ) -> Option<Verdict> {
+        let (can_wait, at_ms) = match rest {
+            Rest::Work(None) => (times.can_work_later(), clock::now_ms() + SOON_MS),
+            Rest::Work(Some(at_ms)) => (times.can_work_at(at_ms), at_ms),
+            Rest::Undoing => (times.can_undo_later(), clock::now_ms() + SOON_MS),
+        };
+        if !can_wait || self.handler.services.driver.is_none() {
+            return None;
+        }
+        if self.turn == Turn::Slice {
+            return Some(Verdict::GoesOn { at_ms, reason: reason.to_owned() });
+        }
+        match self.hand_over(lease).await {
+            Ok(()) => Some(Verdict::GoesOn { at_ms, reason: reason.to_owned() }),
+            Err(interrupt) => {
+                tracing::error!(%interrupt, "the run could not be handed over");
+                None
+            }
+        }
+    }
+
+    /// Keeps the request, so that others can go on with it, and has a state machine call for them.
+    async fn hand_over(&self, lease: &Lease) -> Result<(), Interrupt> {
+        lease.park(&self.run, &self.envelope).await?;
+        let handed_over = RowWrite::set(entry::run(&self.run), &HandedOver { handed_over: true })?;
+        lease.write(vec![handed_over]).await?;
+        match self.drive().await {
+            Verdict::GoesOn { .. } => Ok(()),
+            Verdict::Answer { reason, .. } => Err(Interrupt::Failed(reason)),
+            Verdict::AnsweredElsewhere => Err(Interrupt::Failed("it is answered".to_owned())),
+        }
+    }
+
+    /// Starts the state machine for this run. Where a delivery before has started it, that is as good.
+    async fn drive(&self) -> Verdict {
+        let Some(driver) = &self.handler.services.driver else {
+            return Verdict::failed(
+                "it was handed over to a state machine, and TABLEWRIGHT_STATE_MACHINE_ARN names none \
+                 any more. Deploying again goes on from there",
+            );
+        };
+        match driver.start(&self.run, &self.address()).await {
+            Ok(()) => {
+                tracing::info!(execution = self.run, "a state machine goes on");
+                Verdict::GoesOn { at_ms: clock::now_ms(), reason: "handed over".to_owned() }
+            }
+            Err(error) => Verdict::failed(format!("{error}. Deploying again goes on from there")),
+        }
+    }
+
+    /// What leads to the run, and holds no secret: the input of its execution.
+    fn address(&self) -> Value {
+        json!({ "ledger": self.ledger.table(), "scope": self.ledger.scope(), "run": self.run })
+    }
+}
+
+/// What the row of a run gets when it is handed over; the rest of it stays.
+#[derive(serde::Serialize)]
+struct HandedOver {
+    handed_over: bool,
+}
