@@ -165,6 +165,18 @@ impl Sender {
         Ok(Self(Way::Http(client)))
     }
 
+    /// The same with connections of its own, for use on another runtime.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn apart(&self) -> Result<Self, reqwest::Error> {
+        match &self.0 {
+            Way::Http(_) => Self::new(),
+            #[cfg(feature = "testing")]
+            Way::Mailbox(_) => Ok(self.clone()),
+        }
+    }
+
     /// Puts the bodies there instead of sending them.
     #[cfg(feature = "testing")]
     pub(crate) fn keeping(mailbox: std::sync::Arc<std::sync::Mutex<Vec<String>>>) -> Self {

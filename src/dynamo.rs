@@ -61,6 +61,11 @@ impl Dynamo {
         Self { once: without_retries(&client), client, sent: Arc::clone(&self.sent) }
     }
 
+    /// The same with connections of its own: those of a client belong to the runtime that opened them.
+    pub(crate) fn apart(&self) -> Self {
+        self.elsewhere(Client::from_conf(self.client.config().clone()))
+    }
+
     /// The region that it speaks to.
     #[must_use]
     pub fn region(&self) -> Option<&str> {

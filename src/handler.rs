@@ -6,6 +6,7 @@ mod reply;
 mod task;
 mod times;
 mod turn;
+mod watchdog;
 mod way;
 mod work;
 mod workers;
@@ -16,9 +17,10 @@ use serde_json::{Value, json};
 use tracing::Instrument;
 
 use self::last_resort::dead_letters;
-use self::reply::Reply;
+use self::reply::{Claim, Reply};
 use self::task::Task;
 use self::times::Times;
+use self::watchdog::{Watchdog, Watched};
 use self::work::Work;
 use self::workers::Workers;
 use crate::answer::{Answer, SendError, Sender, Status};
@@ -40,6 +42,7 @@ pub struct Handler {
     hosts: AllowedHosts,
     sender: Sender,
     workers: Arc<Workers>,
+    watchdog: Arc<Watchdog>,
 }
 
 /// What an invocation brings beside the event.
@@ -92,6 +95,17 @@ impl Verdict {
     fn bare(status: Status, reason: impl Into<String>) -> Self {
         Self::Answer { status, reason: reason.into(), data: Vec::new(), generation: None }
     }
+
+    /// What is answered, with where to read more; nothing where another delivery answers.
+    fn answer(self, run: &str, log_stream: &str) -> Option<Answer> {
+        let Self::Answer { status, reason, data, generation } = self else { return None };
+        let mut pointer = format!("(run {run}");
+        if !log_stream.is_empty() {
+            pointer = format!("{pointer}, log stream {log_stream}");
+        }
+        pointer.push(')');
+        Some(Answer { status, reason, pointer, data, generation })
+    }
 }
 
 impl From<Interrupt> for Verdict {
@@ -115,7 +129,8 @@ impl Handler {
         hosts: AllowedHosts,
         sender: Sender,
     ) -> Self {
-        Self { services, migrator, hosts, sender, workers: Arc::new(Workers::start()) }
+        let (workers, watchdog) = (Arc::new(Workers::start()), Arc::new(Watchdog::start()));
+        Self { services, migrator, hosts, sender, workers, watchdog }
     }
 
     /// Works on the runtime that calls, instead of on threads of its own, so that paused time is paused for the work too.
@@ -160,6 +175,17 @@ impl Handler {
         tracing::info!(kind = ?envelope.kind, stack = envelope.stack_name(), "request");
         let work = self.work_of(&envelope, run, &invocation, Turn::Delivery);
         let (ledger, trail, times) = (work.ledger.clone(), work.trail.clone(), work.times);
+        let claim = Claim::default();
+        let mut armed = Some(self.watchdog.arm(Watched {
+            envelope: Arc::clone(&envelope),
+            run: run.to_owned(),
+            ledger: ledger.clone(),
+            sender: self.sender.clone(),
+            trail: trail.clone(),
+            invocation: invocation.clone(),
+            claim: Arc::clone(&claim),
+            hard: times.hard,
+        }));
         let before = self.services.dynamo.requests_sent();
         let (verdict, lease) = see_through(work, times.hard, &trail).await;
         tracing::debug!(requests = self.services.dynamo.requests_sent() - before, "work ended");
@@ -168,8 +194,15 @@ impl Handler {
                 tracing::info!(reason, "this invocation ends, and the run goes on");
                 Ok(())
             }
-            verdict => self.reply_with(verdict, &envelope, run, &ledger, &invocation).await,
+            verdict => {
+                // The delivery that answers is watched where it is.
+                if matches!(verdict, Verdict::AnsweredElsewhere) {
+                    armed = None;
+                }
+                self.reply_with(verdict, &envelope, run, &ledger, &invocation, &claim).await
+            }
         };
+        drop(armed);
         if let Some(lease) = lease {
             lease.release().await;
         }
@@ -204,20 +237,15 @@ impl Handler {
         run: &str,
         ledger: &Ledger,
         invocation: &Invocation,
+        claim: &Claim,
     ) -> Result<(), SendError> {
         let (sender, deadline) = (&self.sender, invocation.deadline);
-        let reply = Reply { sender, envelope, run, ledger, deadline };
-        let Verdict::Answer { status, reason, data, generation } = verdict else {
+        let reply = Reply { sender, envelope, run, ledger, deadline, claim };
+        let Some(answer) = verdict.answer(run, &invocation.log_stream) else {
             tracing::info!("another delivery of this event answers");
             return reply.see_answered().await;
         };
-        tracing::info!(?status, reason, "finished");
-        let mut pointer = format!("(run {run}");
-        if !invocation.log_stream.is_empty() {
-            pointer = format!("{pointer}, log stream {}", invocation.log_stream);
-        }
-        pointer.push(')');
-        let answer = Answer { status, reason, pointer, data, generation };
+        tracing::info!(status = ?answer.status, reason = answer.reason, "finished");
         reply.answer(answer.body(envelope)).await
     }
 }

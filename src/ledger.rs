@@ -62,6 +62,11 @@ impl Ledger {
         Self { dynamo, table: table.into(), scope: scope.into() }
     }
 
+    /// The same with connections of its own, for use on another runtime.
+    pub(crate) fn apart(&self) -> Self {
+        Self { dynamo: self.dynamo.apart(), ..self.clone() }
+    }
+
     /// Name of the ledger table.
     #[must_use]
     pub fn table(&self) -> &str {
@@ -191,23 +196,22 @@ impl Ledger {
         row.map(|row| self.parse(row)).transpose()
     }
 
-    /// Claims the right to answer a run with `body`. One claim wins; one that is a minute old and not
+    /// Claims the right to answer a run. One claim wins, however often it is made; one that is a minute old and not
     /// confirmed may be repeated, with the body that was claimed first.
     ///
     /// # Errors
     /// What DynamoDB refuses.
-    pub async fn claim_answer(&self, run: &str, body: &str) -> Result<AnswerClaim, dynamo::Error> {
-        let row = AnswerRow {
-            state: AnswerState::Answering,
-            body: body.to_owned(),
-            claimed_at_ms: clock::now_ms(),
-        };
-        let Some(existing) = self.put_new(&entry::answer(run), &row).await? else {
-            return Ok(AnswerClaim::Send(body.to_owned()));
+    pub async fn claim_answer(
+        &self,
+        run: &str,
+        claim: &AnswerRow,
+    ) -> Result<AnswerClaim, dynamo::Error> {
+        let Some(existing) = self.put_new(&entry::answer(run), claim).await? else {
+            return Ok(AnswerClaim::Send(claim.body.clone()));
         };
         let existing: AnswerRow = self.parse(existing)?;
-        // Our own claim, whose response was lost, or one that nobody has made good.
-        if existing == row || existing.is_abandoned() {
+        // The same claim, whose response was lost or whose maker is blocked, or one that nobody has made good.
+        if existing == *claim || existing.is_abandoned() {
             return Ok(AnswerClaim::Send(existing.body));
         }
         Ok(AnswerClaim::Taken)

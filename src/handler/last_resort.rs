@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
+use super::reply::Claim;
 use super::{HandleError, Handler, Invocation};
 use crate::ledger::Turn;
 use crate::request::Envelope;
@@ -92,8 +93,8 @@ impl Handler {
                 format!("the function failed in every delivery of this request: {}", letter.why);
             let work = self.work_of(&envelope, &run, invocation, Turn::Delivery);
             let verdict = work.give_up(why).await;
-            let ledger = &work.ledger;
-            self.reply_with(verdict, &envelope, &run, ledger, invocation).await
+            let (ledger, claim) = (&work.ledger, &Claim::default());
+            self.reply_with(verdict, &envelope, &run, ledger, invocation, claim).await
         }
         .instrument(span)
         .await?;

@@ -1,11 +1,12 @@
 //! Gets the one answer out: claims it in the ledger, sends it, confirms it; and repeats one that another delivery left behind.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::answer::{SendError, Sender};
 use crate::deadline::Deadline;
 use crate::dynamo::Class;
-use crate::ledger::rows::AnswerState;
+use crate::ledger::rows::{AnswerRow, AnswerState};
 use crate::ledger::{AnswerClaim, Ledger};
 use crate::request::Envelope;
 
@@ -14,6 +15,9 @@ const CLAIM: Duration = Duration::from_secs(5);
 /// How often another delivery's answer is looked for.
 const POLL: Duration = Duration::from_secs(1);
 
+/// What a delivery answers, as it is claimed: the watchdog and the handler say the same, whoever comes first.
+pub(super) type Claim = Arc<OnceLock<AnswerRow>>;
+
 /// Who is answered, and by when.
 pub(super) struct Reply<'a> {
     pub(super) sender: &'a Sender,
@@ -21,17 +25,21 @@ pub(super) struct Reply<'a> {
     pub(super) run: &'a str,
     pub(super) ledger: &'a Ledger,
     pub(super) deadline: Deadline,
+    pub(super) claim: &'a Claim,
 }
 
 impl Reply<'_> {
-    /// Sends the answer, unless another delivery has or is about to. A ledger that cannot be asked must not cost it.
+    /// Sends the answer, or the one that this delivery has decided on before, unless another delivery has or is about
+    /// to. A ledger that cannot be asked must not cost it.
     ///
     /// # Errors
     /// Where nobody received it and sending it again later may help.
     pub(super) async fn answer(&self, body: String) -> Result<(), SendError> {
         let limit = CLAIM.min(self.deadline.remaining() / 4);
-        let claim = tokio::time::timeout(limit, self.ledger.claim_answer(self.run, &body));
-        let (body, is_claimed) = match claim.await {
+        let claim = self.claim.get_or_init(|| AnswerRow::claim(body));
+        let body = claim.body.clone();
+        let claimed = tokio::time::timeout(limit, self.ledger.claim_answer(self.run, claim));
+        let (body, is_claimed) = match claimed.await {
             Ok(Ok(AnswerClaim::Send(body))) => (body, true),
             Ok(Ok(AnswerClaim::Taken)) => {
                 tracing::info!("answered already");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
+use super::reply::Claim;
 use super::{HandleError, Handler, Invocation, Verdict, see_through};
 use crate::clock;
 use crate::ledger::rows::AnswerState;
@@ -123,7 +124,8 @@ impl Handler {
                 Ok(Outcome::Pending { at_ms, reason })
             }
             verdict @ (Verdict::Answer { .. } | Verdict::AnsweredElsewhere) => {
-                self.reply_with(verdict, &envelope, run, &ledger, invocation).await?;
+                let claim = Claim::default();
+                self.reply_with(verdict, &envelope, run, &ledger, invocation, &claim).await?;
                 self.after_answer(run, &ledger).await
             }
         };

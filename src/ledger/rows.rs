@@ -564,6 +564,12 @@ pub struct AnswerRow {
 }
 
 impl AnswerRow {
+    /// The claim, made now, to answer with `body`.
+    #[must_use]
+    pub fn claim(body: String) -> Self {
+        Self { state: AnswerState::Answering, body, claimed_at_ms: crate::clock::now_ms() }
+    }
+
     /// Whether it was claimed so long ago, without being confirmed, that it may be sent again as it is.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {

@@ -1,8 +1,8 @@
 //! One request, one answer: bad input, duplicates, panics, lost time, and receivers that refuse.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tablewright::dynamo::Dynamo;
@@ -228,6 +228,77 @@ async fn a_worker_that_does_not_come_back_is_answered_before_the_deadline() {
         "Done so far: + table orders: create",
         "Deploying again",
     ]);
+}
+
+/// What is blocked until an answer has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blocked {
+    /// The runtime that polls Lambda.
+    Main,
+    /// Every thread that works.
+    Workers,
+    Both,
+}
+
+/// Blocks its thread until there is an answer, or no hope of one.
+fn block(is_answered: &AtomicBool) {
+    let started = Instant::now();
+    while !is_answered.load(Ordering::SeqCst) && started.elapsed() < TIME {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_blocked_the_request_is_answered_in_time_and_in_one_way() {
+    for blocked in [Blocked::Main, Blocked::Workers, Blocked::Both] {
+        let (is_reached, is_answered) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let receiver = MockServer::start().await;
+        let answered = Arc::clone(&is_answered);
+        let takes = move |_: &wiremock::Request| {
+            AtomicBool::store(&answered, true, Ordering::SeqCst);
+            ResponseTemplate::new(200)
+        };
+        Mock::given(any()).respond_with(takes).mount(&receiver).await;
+        let stack = Stack::with_receiver(receiver);
+        let (reached, answered) = (Arc::clone(&is_reached), Arc::clone(&is_answered));
+        let blocks = Migration::new("0001_a", move |_| {
+            let (reached, answered) = (Arc::clone(&reached), Arc::clone(&answered));
+            async move {
+                reached.store(true, Ordering::SeqCst);
+                if blocked != Blocked::Main {
+                    let other = Arc::clone(&answered);
+                    tokio::spawn(async move { block(&other) });
+                    block(&answered);
+                }
+                tokio::time::sleep(TIME).await;
+                Ok(())
+            }
+        });
+        let function = stack.function(vec![blocks]);
+        let event = stack.event("Create", &running_all(), None);
+        let delivered = tokio::spawn({
+            let event = event.clone();
+            async move { deliver(&function, &event, Duration::from_secs(10)).await }
+        });
+        while !is_reached.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if blocked != Blocked::Workers {
+            block(&is_answered);
+        }
+        delivered.await.unwrap().unwrap();
+        let mut answers = stack.answers_to(&event).await;
+        // What comes back while the watchdog answers says the same.
+        assert!(answers.iter().all(|answer| answer.0 == answers[0].0), "{blocked:?}: {answers:?}");
+        let said = match blocked {
+            Blocked::Workers => "the function ran out of time",
+            Blocked::Main | Blocked::Both => "the function did not answer in time",
+        };
+        let done = "Done so far: + table orders: create";
+        answers.remove(0).expect_failure(&[said, done, "Deploying again"]);
+        let row = stack.ledger().await.into_iter().find(|(entry, _)| entry.starts_with("answer#"));
+        assert_eq!(row.unwrap().1["state"].as_s().unwrap(), "answered");
+    }
 }
 
 #[tokio::test]

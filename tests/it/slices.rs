@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use serde_json::{Value, json};
+use tablewright::migrator::{BuildError, Builder};
 use tablewright::testing::{ControlPlane, Stack};
 use tablewright::{Backfill, Cap, Change, Context, Item, Migration, MigrationError, Migrator};
 
@@ -41,23 +42,21 @@ fn declared(hash: &str) -> Value {
     properties
 }
 
-fn label(mut order: Item) -> Result<Change, MigrationError> {
-    order.set_text("label", "new");
-    Ok(Change::Update(order))
-}
-
-fn unlabel(mut order: Item) -> Result<Change, MigrationError> {
-    order.remove("label");
-    Ok(Change::Update(order))
-}
-
 /// So slow that an invocation does not suffice: a few units a second, and each item takes one.
 fn slow() -> Backfill {
+    let label = |mut order: Item| {
+        order.set_text("label", "new");
+        Ok(Change::Update(order))
+    };
+    let unlabel = |mut order: Item| {
+        order.remove("label");
+        Ok(Change::Update(order))
+    };
     Backfill::new("orders", label).down(unlabel).at_most(Cap::Units(2))
 }
 
-fn build(migrations: Vec<Migration>) -> Result<Migrator, tablewright::migrator::BuildError> {
-    migrations.into_iter().fold(Migrator::builder(), |list, one| list.migration(one)).build()
+fn build(migrations: Vec<Migration>) -> Result<Migrator, BuildError> {
+    migrations.into_iter().fold(Migrator::builder(), Builder::migration).build()
 }
 
 async fn labelled(plane: &ControlPlane) -> usize {
