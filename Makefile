@@ -129,6 +129,12 @@ e2e: tools ## Deploy the demo app with the real CDK command line to a cloud on t
 	E2E_FUNCTION_DIR="$(CURDIR)/$(E2E_FUNCTION_DIR)" \
 		python -m unittest discover --verbose --start-directory tests/e2e
 
+# A test compares it with what the library says.
+.PHONY: infra/lib/state-machine.json
+infra/lib/state-machine.json: ## Write the definition of the state machine for the construct
+	cargo run --quiet --bin tablewright state-machine > "$@.new"
+	mv "$@.new" "$@"
+
 .PHONY: clean
 clean: ## Remove what the other targets made, the tools excepted
 	cargo clean

@@ -65,7 +65,9 @@ async fn services() -> Result<Services, reqwest::Error> {
         .await;
     let endpoint = |service: &str| std::env::var(format!("AWS_ENDPOINT_URL_{service}")).ok();
     let machine = std::env::var("TABLEWRIGHT_STATE_MACHINE_ARN").ok().filter(|arn| !arn.is_empty());
-    let driver = machine.map(|arn| StateMachine::new(&config, arn, endpoint("SFN"))).transpose()?;
+    let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
+    let driver = machine.map(|arn| StateMachine::new(&config, arn, function, endpoint("SFN")));
+    let driver = driver.transpose()?;
     Ok(Services {
         dynamo: Dynamo::new(aws_sdk_dynamodb::Client::new(&config)),
         streams: Streams::new(aws_sdk_dynamodbstreams::Client::from_conf(streams(&config))),

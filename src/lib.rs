@@ -50,6 +50,7 @@ pub mod kms;
 mod metrics;
 pub mod services;
 mod signed;
+pub mod state_machine;
 pub mod states;
 pub mod streams;
 

@@ -15,7 +15,7 @@ const TRIES: usize = 4;
 
 /// Who goes on with runs.
 pub trait Driver: fmt::Debug + Send + Sync {
-    /// Starts an execution. One that has been started by this name before is started all the same.
+    /// Starts an execution that calls this function with `input`, an object, and what is to be done. One that has been started by this name before is started all the same.
     ///
     /// # Errors
     /// [`NotStarted`], whatever the reason.
@@ -38,11 +38,12 @@ pub struct NotStarted(pub String);
 pub struct StateMachine {
     signer: Signer,
     arn: String,
+    function: String,
     endpoint: Option<String>,
 }
 
 impl StateMachine {
-    /// The machine with this ARN, reached with the region and the credentials of `config`, at `endpoint` or else where
+    /// The machine with this ARN, for the function of this name; reached with the region and the credentials of `config`, at `endpoint` or else where
     /// `config` sends all requests or else at the region's own. Sends nothing.
     ///
     /// # Errors
@@ -50,11 +51,12 @@ impl StateMachine {
     pub fn new(
         config: &SdkConfig,
         arn: String,
+        function: String,
         endpoint: Option<String>,
     ) -> Result<Self, reqwest::Error> {
         let signer = Signer::new(config, "states")?;
         let endpoint = endpoint.or_else(|| config.endpoint_url().map(str::to_owned));
-        Ok(Self { signer, arn, endpoint })
+        Ok(Self { signer, arn, function, endpoint })
     }
 
     async fn ask(&self, name: &str, input: &Value) -> Result<(), NotStarted> {
@@ -76,6 +78,8 @@ impl StateMachine {
         let endpoint = self.endpoint.clone().unwrap_or_else(own);
         let url =
             Url::parse(&endpoint).map_err(|error| format!("the endpoint {endpoint}: {error}"))?;
+        let mut input = input.clone();
+        input["function"] = json!(self.function);
         let body = json!({
             "stateMachineArn": self.arn, "name": name, "input": input.to_string(),
         });

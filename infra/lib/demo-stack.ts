@@ -21,6 +21,7 @@ export class DemoStack extends Stack {
       code: props.code,
       architecture: props.architecture,
       logRetention: RetentionDays.ONE_WEEK,
+      longRuns: true,
       ...declaration,
     });
     if (failsLater) {

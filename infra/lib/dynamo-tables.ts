@@ -1,11 +1,13 @@
 // The construct: a set of DynamoDB tables and their data migrations as one resource of a stack.
-import { CfnResource, CustomResource, Duration, FileSystem, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Aws, CfnResource, CustomResource, Duration, FileSystem, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
+import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 
 import { rightsTo } from './rights';
+import * as definition from './state-machine.json';
 
 /** The properties of an `AWS::DynamoDB::Table` in CloudFormation's own spelling, so that a template's table can be pasted. */
 export interface TableDeclaration {
@@ -49,6 +51,11 @@ export interface DynamoDBTablesProps {
   readonly ledgerTable?: string;
   /** How long CloudFormation waits for one answer; an hour, its maximum, by default. */
   readonly serviceTimeout?: Duration;
+  /**
+   * Adds a state machine that goes on with what takes longer than the 15 minutes of an invocation, for as long as
+   * CloudFormation waits; without it such a deploy fails, and goes on when it is repeated.
+   */
+  readonly longRuns?: boolean;
   /** Keeps the function's log in a group of its own for this long; Lambda's own group by default. */
   readonly logRetention?: logs.RetentionDays;
 }
@@ -57,11 +64,14 @@ export class DynamoDBTables extends Construct {
   /** Makes a resource wait for the tables: `consumer.node.addDependency(tables.resource)`. */
   readonly resource: CustomResource;
   readonly function: lambda.Function;
+  /** What goes on with long runs, where `longRuns` is set. */
+  readonly stateMachine: sfn.StateMachine | undefined;
 
   constructor(scope: Construct, id: string, props: DynamoDBTablesProps) {
     super(scope, id);
     const ledgerTable = props.ledgerTable ?? 'tablewright-ledger';
     this.function = this.createFunction(props);
+    this.stateMachine = props.longRuns ? this.createStateMachine() : undefined;
     this.resource = new CustomResource(this, 'Resource', {
       resourceType: 'Custom::DynamoDBTables',
       serviceToken: this.function.functionArn,
@@ -84,6 +94,9 @@ export class DynamoDBTables extends Construct {
     const permissions = this.permit(props.tables, [...(props.otherTables ?? []), ledgerTable]);
     // A stack that is deleted, or rolled back, must not take the function's rights before its last request.
     this.resource.node.addDependency(this.function, permissions);
+    if (this.stateMachine) {
+      this.resource.node.addDependency(this.stateMachine, ...this.permitLongRuns(this.stateMachine));
+    }
   }
 
   /** The ARN of a declared table; reading it waits for the table and for its migrations. */
@@ -105,6 +118,31 @@ export class DynamoDBTables extends Construct {
       maxEventAge: Duration.minutes(10),
       ...(props.logRetention === undefined ? {} : { logGroup: this.createLogGroup(props.logRetention) }),
     });
+  }
+
+  /** Its definition is what `tablewright state-machine` prints; it is told the function's name with each run. */
+  private createStateMachine(): sfn.StateMachine {
+    const machine = new sfn.StateMachine(this, 'LongRuns', {
+      comment: 'Goes on with deploys of DynamoDB tables that take longer than an invocation',
+      definitionBody: sfn.DefinitionBody.fromString(JSON.stringify(definition)),
+      definitionSubstitutions: { Partition: Aws.PARTITION },
+      stateMachineType: sfn.StateMachineType.STANDARD,
+    });
+    this.function.addEnvironment('TABLEWRIGHT_STATE_MACHINE_ARN', machine.stateMachineArn);
+    return machine;
+  }
+
+  /** A policy apart from the machine's own, since the function names the machine. */
+  private permitLongRuns(machine: sfn.StateMachine): iam.Policy[] {
+    const policy = (id: string, role: iam.IRole, action: string, resource: string) =>
+      new iam.Policy(this, id, {
+        roles: [role],
+        statements: [new iam.PolicyStatement({ actions: [action], resources: [resource] })],
+      });
+    return [
+      policy('LongRunsStart', this.function.role!, 'states:StartExecution', machine.stateMachineArn),
+      policy('LongRunsInvoke', machine.role, 'lambda:InvokeFunction', this.function.functionArn),
+    ];
   }
 
   private createLogGroup(retention: logs.RetentionDays): logs.LogGroup {

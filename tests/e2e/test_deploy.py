@@ -21,6 +21,7 @@ RESOURCE_TYPE = "Custom::DynamoDBTables"
 LEDGER = "tablewright-ledger"
 SCENARIOS = ("create", "indexes", "failing", "removal-failing", "removal")
 ANSWER_BYTES_MAX = 4096
+EXECUTION_SECONDS_MAX = 20
 
 # The order that 0003_order_totals cannot convert, and the value of it that nobody may print.
 POISON_ORDER = "ORDER-1006"
@@ -88,6 +89,7 @@ class DeployTest(unittest.TestCase):
         self.cdk.deploy("indexes")
 
         [update] = self.exchanges(("Update", "SUCCESS", "1"))
+        self.executions("SUCCEEDED")
         self.assertEqual(update.answer["Data"]["LedgerHead"], "0002_customer_tiers")
         self.assertEqual(self.resource_statuses(), {"UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"})
         self.assertEqual(self.stack()["StackStatus"], "UPDATE_COMPLETE")
@@ -110,6 +112,7 @@ class DeployTest(unittest.TestCase):
 
         self.assertIn("0003_order_totals", str(failure.exception))
         failed, rollback = self.exchanges(("Update", "FAILED", "1"), ("Update", "SUCCESS", "1"))
+        self.executions("SUCCEEDED", "SUCCEEDED")
         self.assertIn("0003_order_totals", failed.answer["Reason"])
         self.assertIn(POISON_ORDER, failed.answer["Reason"])
         self.assertEqual(properties(rollback), properties(failed)[::-1])
@@ -185,6 +188,7 @@ class DeployTest(unittest.TestCase):
             "a log": "\n".join(self.cloud.log_lines()),
             "the ledger": json.dumps(self.ledger_rows(), default=repr),
             "the trace": json.dumps(self.cloud.trace()),
+            "an execution": json.dumps(self.histories, default=repr),
         }
         self.assertIn("START RequestId", places["a log"])
         for place, text in places.items():
@@ -223,6 +227,27 @@ class DeployTest(unittest.TestCase):
         self.assertRegex(
             exchange.answer["PhysicalResourceId"], expected_physical_id(exchange.event)
         )
+
+    def executions(self, *statuses: str) -> None:
+        """The runs that went on in the state machine so far: an index on a table that exists takes AWS too long."""
+        states = self.cloud.client("stepfunctions")
+        [machine] = states.list_state_machines()["stateMachines"]
+        executions = states.list_executions(stateMachineArn=machine["stateMachineArn"])
+        arns = [execution["executionArn"] for execution in executions["executions"]]
+        deadline = time.monotonic() + EXECUTION_SECONDS_MAX
+        ended = []
+        # CloudFormation goes on with the answer, and the execution ends just after it.
+        while time.monotonic() < deadline:
+            ended = [states.describe_execution(executionArn=arn) for arn in arns]
+            if all(execution["status"] != "RUNNING" for execution in ended):
+                break
+            time.sleep(0.2)
+        self.assertEqual([execution["status"] for execution in ended], list(statuses))
+        for execution in ended:
+            self.assertEqual(
+                set(json.loads(execution["input"])), {"function", "ledger", "run", "scope"}
+            )
+        self.histories = [states.get_execution_history(executionArn=arn)["events"] for arn in arns]
 
     def check_tables_are_as_declared(self) -> None:
         """All but the indexes, which differ from step to step."""
