@@ -146,7 +146,13 @@ impl Work {
                 tracing::info!(execution = self.run, "a state machine goes on");
                 Verdict::GoesOn { at_ms: clock::now_ms(), reason: "handed over".to_owned() }
             }
-            Err(error) => Verdict::failed(format!("{error}. Deploying again goes on from there")),
+            Err(error) => {
+                // It is answered where it is, and needs nothing of it any more.
+                if let Err(error) = self.ledger.forget_parked(&self.run).await {
+                    tracing::warn!(%error, "the request stays in the ledger");
+                }
+                Verdict::failed(format!("{error}. Deploying again goes on from there"))
+            }
         }
     }
 

@@ -69,7 +69,7 @@ impl Ledger {
     pub(crate) async fn parked(&self, run: &str) -> Result<Option<Parked>, dynamo::Error> {
         let prefix = entry::parked(run);
         let to = format!("{prefix}{}", entry::LAST);
-        let rows = patiently(|| self.range(&prefix, &to)).await?;
+        let rows = self.range_or_nothing(&prefix, to).await?;
         let event: String = rows.iter().filter_map(|row| text(row, "event")).collect();
         let url = rows.iter().find_map(|row| text(row, "url"));
         Ok(serde_json::from_str(&event).ok().map(|event| Parked { event, url }))

@@ -38,6 +38,11 @@ pub(crate) fn collect() {
     });
 }
 
+/// Whether the log so far has this text.
+pub(crate) fn holds(text: &str) -> bool {
+    String::from_utf8_lossy(&LOG.lock().unwrap_or_else(PoisonError::into_inner)).contains(text)
+}
+
 /// The run that an answer names.
 fn run(answer: &Answer) -> String {
     let (_, rest) = answer.reason().rsplit_once("(run ").unwrap();
