@@ -36,8 +36,20 @@ pub struct Desired {
     pub on_failure: OnFailure,
     /// What a rollback of the stack does with the migrations of the declaration that it takes back.
     pub on_stack_rollback: OnStackRollback,
+    /// Whether CloudFormation waits for the migrations.
+    pub completion: Completion,
     /// Most tables that may leave a declaration at a time in order to be deleted.
     pub max_table_deletes: u64,
+}
+
+/// Whether CloudFormation waits for the migrations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Completion {
+    /// It is answered when they are done.
+    #[default]
+    Blocking,
+    /// It is answered when the tables are as declared, and the migrations go on after that.
+    Detached,
 }
 
 /// A declared table and how it is handled.
@@ -214,9 +226,9 @@ fn read(node: &Node<'_>) -> Option<Desired> {
         fields.get("OnStackRollback").map_or(Some(OnStackRollback::default()), |node| {
             node.one_of(&[("revert", OnStackRollback::Revert), ("keep", OnStackRollback::Keep)])
         });
-    if let Some(node) = fields.get("Completion") {
-        node.one_of(&[("blocking", ())]);
-    }
+    let completion = fields.get("Completion").map_or(Some(Completion::default()), |node| {
+        node.one_of(&[("blocking", Completion::Blocking), ("detached", Completion::Detached)])
+    });
     for node in fields.get("Allow").map(|list| list.items()).unwrap_or_default() {
         node.problem("this version knows no lint codes; leave it out");
     }
@@ -229,6 +241,7 @@ fn read(node: &Node<'_>) -> Option<Desired> {
         migrations: migrations?,
         on_failure: on_failure?,
         on_stack_rollback: on_stack_rollback?,
+        completion: completion?,
         max_table_deletes,
     })
 }

@@ -1,6 +1,7 @@
 //! Carries a plan out in slices: tables, then migrations, then the record that they are done. What is removed is left
 //! to the cleanup, after the whole stack has succeeded.
 
+mod background;
 mod change;
 mod cleanup;
 mod commit;
@@ -49,6 +50,8 @@ pub struct Run {
     pub migrator: Arc<Migrator>,
     /// How far it may go.
     pub mode: Mode,
+    /// What of the plan it carries out.
+    pub part: Part,
     /// The longest plan that is begun; any where there is none.
     pub longest: Option<Duration>,
     /// Where requests go.
@@ -57,6 +60,17 @@ pub struct Run {
     pub lease: Lease,
     /// What is done so far, for whoever has to answer when the work cannot.
     pub trail: Trail,
+}
+
+/// What of a plan a run carries out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    All,
+    /// Tables; the migrations are left to another run.
+    Tables,
+    /// The migrations that were left to it.
+    Migrations,
 }
 
 /// What became of a slice.
@@ -99,6 +113,8 @@ pub struct Report {
     pub applied: usize,
     /// Name, ARN and stream ARN of each declared table.
     pub tables: Vec<(String, String, Option<String>)>,
+    /// Migrations that are left to another run, which begins with this one's answer.
+    pub left: Vec<String>,
     /// What a person should know.
     pub notices: Vec<String>,
 }
@@ -141,6 +157,12 @@ pub async fn advance(run: &Run, known: Option<Snapshot>, budget: Deadline) -> Pr
 
 async fn slice(run: &Run, known: Option<Snapshot>, budget: Deadline) -> Result<Report, Interrupt> {
     let (observed, plan) = settled_plan(run, known, budget).await?;
+    if run.part == Part::Migrations {
+        let notices = migrations::run_all(run, &observed.ledger, &plan.migrations, budget).await?;
+        return Ok(Report { notices, ..summary(&run.lease.ledger().snapshot().await?) });
+    }
+    let background = background::of(run, &observed, &plan)?;
+    let plan = Plan { migrations: background.now, ..plan };
     let takes = plan.takes(&observed, &run.migrator.specs());
     if run.longest.is_some_and(|longest| takes > longest) {
         let minutes = takes.as_secs().div_ceil(60);
@@ -155,7 +177,9 @@ async fn slice(run: &Run, known: Option<Snapshot>, budget: Deadline) -> Result<R
     let after = if plan.is_empty() { observed.ledger.clone() } else { ledger.snapshot().await? };
     let mut report = report(run, &observed, &after, &changed, notices).await?;
     report.generation = generation;
-    commit::commit(run, &after, &plan, generation).await?;
+    commit::commit(run, &after, &plan, generation, background.detached.as_ref()).await?;
+    report.left = background.begins;
+    report.notices.extend(background.notice);
     match run.mode {
         Mode::Deploy => report.notices.extend(plan.cleanup()),
         // There is no generation before this one whose cleanup could do it.

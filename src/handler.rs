@@ -1,5 +1,6 @@
 //! The only file that knows the whole flow: event to envelope to work to one answer, whatever happens on the way.
 
+mod background;
 mod delete;
 mod last_resort;
 mod reply;

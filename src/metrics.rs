@@ -10,17 +10,43 @@ use crate::clock;
 /// Namespace of the metrics.
 const NAMESPACE: &str = "tablewright";
 
-/// Writes the metrics of a backfill, in Lambda only: elsewhere nobody reads them.
+/// Writes the metrics of a backfill.
 pub(crate) fn emit(migration: &str, table: &str, counts: &Counts, per_cent: u32) {
+    write(&line(migration, table, counts, per_cent, clock::now_ms()));
+}
+
+/// Writes how a run in the background has ended: nobody else is told.
+pub(crate) fn detached_ended(scope: &str, is_done: bool) {
+    let name = if is_done { "DetachedRunsDone" } else { "DetachedRunsFailed" };
+    let mut line = head(clock::now_ms(), &["Scope"], &json!([{ "Name": name, "Unit": "Count" }]));
+    line["Scope"] = json!(scope);
+    line[name] = json!(1);
+    write(&line);
+}
+
+/// In Lambda only: elsewhere nobody reads them.
+fn write(line: &Value) {
     if std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_none() {
         return;
     }
-    let line = line(migration, table, counts, per_cent, clock::now_ms());
-    // One write, for other lines come from other threads. That nobody listens is no failure of a backfill.
+    // One write, for other lines come from other threads. That nobody listens is no failure of the work.
     let _ = std::io::stdout().lock().write_all(format!("{line}\n").as_bytes());
 }
 
-/// AWS documentation, "Specification: Embedded metric format".
+/// What each line says of itself (AWS documentation, "Specification: Embedded metric format").
+fn head(now_ms: u64, dimensions: &[&str], metrics: &Value) -> Value {
+    json!({
+        "_aws": {
+            "Timestamp": now_ms,
+            "CloudWatchMetrics": [{
+                "Namespace": NAMESPACE,
+                "Dimensions": [dimensions],
+                "Metrics": metrics,
+            }],
+        },
+    })
+}
+
 fn line(migration: &str, table: &str, counts: &Counts, per_cent: u32, now_ms: u64) -> Value {
     let Counts { read, changed, skipped, failed, contended, throttled, read_units, write_units } =
         *counts;
@@ -36,18 +62,9 @@ fn line(migration: &str, table: &str, counts: &Counts, per_cent: u32, now_ms: u6
         ("PercentDone", u64::from(per_cent), "Percent"),
     ];
     let metrics = figures.map(|(name, _, unit)| json!({ "Name": name, "Unit": unit }));
-    let mut line = json!({
-        "_aws": {
-            "Timestamp": now_ms,
-            "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
-                "Dimensions": [["Migration", "Table"]],
-                "Metrics": metrics,
-            }],
-        },
-        "Migration": migration,
-        "Table": table,
-    });
+    let mut line = head(now_ms, &["Migration", "Table"], &json!(metrics));
+    line["Migration"] = json!(migration);
+    line["Table"] = json!(table);
     for (name, value, _) in figures {
         line[name] = json!(value);
     }

@@ -9,7 +9,7 @@ use crate::deadline::Deadline;
 use crate::dynamo::patiently;
 use crate::execute::{Run, backfill_name, call, context, delete_and_wait, forget, gone};
 use crate::interrupt::Interrupt;
-use crate::ledger::rows::{MigrationRow, Origin, TableRow};
+use crate::ledger::rows::{MigrationRow, Origin, TableRow, is_detached};
 use crate::ledger::state::{Event, State};
 use crate::ledger::{Detail, Lease, Snapshot};
 use crate::migration::{Backfill, Context, Guard, Spec, WayBack};
@@ -108,7 +108,7 @@ pub(crate) async fn revert(
     let runs = [runs, std::slice::from_ref(&run.id)].concat();
     let migrations = work_of(&snapshot, &runs);
     let obstacle = migrations.iter().find_map(|row| {
-        if row.state == State::Paused {
+        if row.state == State::Paused && !is_detached(&row.run) {
             return Some(format!(
                 "migration {} is paused, and the next deploy goes on with it",
                 row.id

@@ -6,18 +6,19 @@ use super::Run;
 use crate::clock;
 use crate::desired::DeclaredTable;
 use crate::interrupt::Interrupt;
-use crate::ledger::rows::{Answered, MetaRow, TableRow, entry};
+use crate::ledger::rows::{Answered, Detached, MetaRow, TableRow, entry};
 use crate::ledger::{RowWrite, Snapshot};
 use crate::plan::{self, Fate, Leaving, Mode, Plan, TablePlan};
 use crate::schema::Table;
 
-/// Records that the plan is done and that the run answers with `generation`. The scope's own row comes last: a doom
-/// counts from then on.
+/// Records that the plan is done, that the run answers with `generation`, and what goes on after that. The scope's own row
+/// comes last: a doom counts from then on.
 pub(super) async fn commit(
     run: &Run,
     after: &Snapshot,
     plan: &Plan,
     generation: u64,
+    detached: Option<&Detached>,
 ) -> Result<(), Interrupt> {
     let mut writes = declared_rows(run, after, &plan.removals)?;
     for leaving in &plan.leaving {
@@ -41,6 +42,7 @@ pub(super) async fn commit(
         },
         committed,
         attempting: None,
+        detached: detached.cloned(),
         highest: meta.highest.max(generation),
         ..meta.clone()
     };

@@ -28,17 +28,15 @@ pub(super) async fn run_all(
 ) -> Result<Vec<String>, Interrupt> {
     let mut notices = Vec::new();
     for step in steps {
-        let (MigrationStep::Baseline { id }
-        | MigrationStep::Apply { id, .. }
-        | MigrationStep::RetryFailed { id }
-        | MigrationStep::CatchUp { id, .. }) = step;
+        let id = step.id();
         let Some(migration) = run.migrator.get(id) else {
             return Err(Interrupt::Failed(format!(
                 "migration {id} is not in this build; this is a bug"
             )));
         };
         let row = ledger.migrations.get(id).cloned();
-        let row = row.unwrap_or_else(|| MigrationRow { id: id.clone(), ..MigrationRow::default() });
+        let row =
+            row.unwrap_or_else(|| MigrationRow { id: id.to_owned(), ..MigrationRow::default() });
         tracing::info!("step {step}");
         let span = tracing::info_span!("migration", migration = %id);
         match step {

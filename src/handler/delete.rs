@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::Verdict;
 use super::times::Times;
 use super::turn::{Held, Rest};
-use super::work::{Done, Work, list};
+use super::work::{Done, Work, list, with_detached};
 use crate::desired::{Desired, OnStackRollback};
 use crate::dynamo::Class;
-use crate::execute::{self, Run};
+use crate::execute::{self, Part, Run};
 use crate::interrupt::Interrupt;
 use crate::ledger::generations::{Declaration, hold};
 use crate::ledger::rows::{MetaRow, entry};
@@ -67,12 +67,18 @@ impl Work {
             row => row?,
         };
         let Held { lease, times, row } = self.take_lease(row).await?;
-        let snapshot = self.ledger.snapshot().await?;
+        let mut snapshot = self.ledger.snapshot().await?;
         let meta = snapshot.meta.clone().unwrap_or_default();
         // What has begun to go back shows no more where it came from.
         let ending = if row.goes_back { Ending::WayBack } else { self.ending(&meta).await };
         let generation = self.envelope.generation();
         tracing::info!(?ending, generation, live = meta.live(), "delete");
+        match ending {
+            Ending::NeverBegan | Ending::Resource | Ending::WayBack => {
+                self.forget_detached(&lease, &mut snapshot).await?;
+            }
+            Ending::Cleanup | Ending::Nothing(_) | Ending::Unknown(_) => {}
+        }
         let services = &self.handler.services;
         let verdict = match ending {
             Ending::NeverBegan => {
@@ -147,7 +153,8 @@ impl Work {
         let keeps = Desired::read(&self.envelope.properties)
             .is_ok_and(|gone| gone.on_stack_rollback == OnStackRollback::Keep);
         let taken_back = snapshot.meta.as_ref().and_then(|meta| meta.committed_by.clone());
-        let taken_back: Vec<_> = taken_back.into_iter().filter(|_| !keeps).collect();
+        let taken_back: Vec<_> =
+            taken_back.into_iter().filter(|_| !keeps).flat_map(with_detached).collect();
         let prepared = self.hold_the_one_before(lease, snapshot).await;
         match prepared {
             Ok(run) => match self.way_back(&run, &taken_back, times, None).await {
@@ -196,6 +203,7 @@ impl Work {
             desired,
             migrator,
             mode,
+            part: Part::All,
             longest: None,
             services: self.handler.services.clone(),
             lease: lease.clone(),

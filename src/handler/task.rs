@@ -115,13 +115,21 @@ impl Handler {
             Task::GiveUp(_, error) => {
                 tracing::error!(error, "answering for slices that fail");
                 let why = format!("the function failed in its slices: {error}");
-                (work.give_up(why).await, None)
+                match envelope.response_url {
+                    Some(_) => (work.give_up(why).await, None),
+                    None => work.abandon(why).await.unwrap_or_else(|verdict| (verdict, None)),
+                }
             }
         };
         let outcome = match verdict {
             Verdict::GoesOn { at_ms, reason } => {
                 tracing::info!(reason, wake_at = clock::format_ms(at_ms), "goes on later");
                 Ok(Outcome::Pending { at_ms, reason })
+            }
+            Verdict::Answer { status, reason, .. } if envelope.response_url.is_none() => {
+                tracing::info!(?status, reason, "nothing goes on in the background any more");
+                ledger.forget_parked(run).await?;
+                Ok(Outcome::Done)
             }
             verdict @ (Verdict::Answer { .. } | Verdict::AnsweredElsewhere) => {
                 let claim = Claim::default();

@@ -1,5 +1,7 @@
 //! The right to work on a run, and how it passes on: from one delivery of the event to the next, and to a state machine.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::Verdict;
@@ -14,6 +16,9 @@ use crate::request::properties_hash;
 
 /// How soon a slice comes that has nothing to wait for.
 const SOON_MS: u64 = 1_000;
+
+/// How long a slice in the background waits for others.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A run that is worked on.
 pub(super) struct Held {
@@ -62,7 +67,12 @@ impl Work {
 
     /// Takes the lease, unless the event is answered, or being worked on, or its time is over.
     pub(super) async fn take_lease(&self, row: RunRow) -> Result<Held, Verdict> {
-        let times = self.times.within_service_timeout(&self.envelope.properties, &row.started_at);
+        let is_waited_for = self.envelope.response_url.is_some();
+        let times = if is_waited_for {
+            self.times.within_service_timeout(&self.envelope.properties, &row.started_at)
+        } else {
+            self.times
+        };
         if row.handed_over && self.turn == Turn::Delivery {
             return Err(self.drive().await);
         }
@@ -76,7 +86,13 @@ impl Work {
             });
         }
         let holder = Holder { run: self.run.clone(), invocation: self.invocation.clone() };
-        let (lease, seen) = match self.ledger.acquire(holder, row.fence, times.work).await? {
+        let acquired = if is_waited_for {
+            self.ledger.acquire(holder, row.fence, times.work).await?
+        } else {
+            // Who works in the background takes nothing from anybody.
+            self.ledger.acquire_free(holder, times.work.at_most(PATIENCE)).await?
+        };
+        let (lease, seen) = match acquired {
             Acquired::Lease(lease, seen) => (lease, seen),
             Acquired::HeldByTwin => return Err(Verdict::AnsweredElsewhere),
             Acquired::Superseded(why) => return Err(Verdict::failed(format!("stopped: {why}"))),
@@ -123,7 +139,7 @@ impl Work {
 
     /// Keeps the request, so that others can go on with it, and has a state machine call for them.
     async fn hand_over(&self, lease: &Lease) -> Result<(), Interrupt> {
-        lease.park(&self.run, &self.envelope).await?;
+        lease.park(&self.run, &self.envelope, self.envelope.response_url.as_ref()).await?;
         let handed_over = RowWrite::set(entry::run(&self.run), &HandedOver { handed_over: true })?;
         lease.write(vec![handed_over]).await?;
         match self.drive().await {
@@ -141,7 +157,7 @@ impl Work {
                  any more. Deploying again goes on from there",
             );
         };
-        match driver.start(&self.run, &self.address()).await {
+        match driver.start(&self.run, &self.address_of(&self.run)).await {
             Ok(()) => {
                 tracing::info!(execution = self.run, "a state machine goes on");
                 Verdict::GoesOn { at_ms: clock::now_ms(), reason: "handed over".to_owned() }
@@ -156,9 +172,9 @@ impl Work {
         }
     }
 
-    /// What leads to the run, and holds no secret: the input of its execution.
-    fn address(&self) -> Value {
-        json!({ "ledger": self.ledger.table(), "scope": self.ledger.scope(), "run": self.run })
+    /// What leads to a run, and holds no secret: the input of its execution.
+    pub(super) fn address_of(&self, run: &str) -> Value {
+        json!({ "ledger": self.ledger.table(), "scope": self.ledger.scope(), "run": run })
     }
 }
 

@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::background::NO_MACHINE;
 use super::times::Times;
 use super::turn::{Held, Rest};
 use super::way::{Way, way};
 use super::{Handler, Verdict};
 use crate::answer::Status;
 use crate::clock;
-use crate::desired::{Desired, OnFailure, OnStackRollback, Problem};
-use crate::execute::{self, Progress, Report, Run, Trail};
+use crate::desired::{Completion, Desired, OnFailure, OnStackRollback, Problem};
+use crate::execute::{self, Part, Progress, Report, Run, Trail};
 use crate::interrupt::Interrupt;
 use crate::ledger::generations::{Declaration, hold};
-use crate::ledger::rows::{MetaRow, RunState, entry};
+use crate::ledger::rows::{MetaRow, RunState, detached_from, entry};
 use crate::ledger::{Lease, Ledger, RowWrite, Snapshot, Turn};
 use crate::plan::Mode;
 use crate::request::{Envelope, RequestKind, properties_hash};
@@ -45,6 +46,7 @@ impl Work {
     /// got it before that would do the work again.
     pub(super) async fn run(self) -> (Verdict, Option<Lease>) {
         let done = match &self.envelope.kind {
+            _ if self.envelope.response_url.is_none() => self.go_on().await,
             RequestKind::Create | RequestKind::Update => {
                 match Desired::read(&self.envelope.properties) {
                     Ok(desired) => self.deploy(desired).await,
@@ -89,10 +91,23 @@ impl Work {
         };
         let row = self.begin_somewhere().await?;
         let Held { lease, times, row } = self.take_lease(row).await?;
-        let snapshot = self.ledger.snapshot().await?;
+        let mut snapshot = self.ledger.snapshot().await?;
         let Way { mode, doubt } = self.way(snapshot.meta.as_ref()).await;
+        let part = match desired.completion {
+            Completion::Blocking => Part::All,
+            Completion::Detached if self.handler.services.driver.is_some() => Part::Tables,
+            Completion::Detached if mode.deploys() => {
+                let verdict = Verdict::failed(NO_MACHINE);
+                self.end(&lease, &verdict).await;
+                return Ok((verdict, Some(lease)));
+            }
+            Completion::Detached => Part::All,
+        };
         let declaration = Declaration::new(self.envelope.properties.clone());
         let taken_back = snapshot.meta.as_ref().map(|meta| self.runs_taken_back(meta));
+        if mode == Mode::Superset {
+            self.forget_detached(&lease, &mut snapshot).await?;
+        }
         let known = self.attempt(&lease, snapshot, &declaration).await?;
         let run = Run {
             id: self.run.clone(),
@@ -102,6 +117,7 @@ impl Work {
             desired,
             migrator,
             mode,
+            part,
             longest: self.longest(),
             services: self.handler.services.clone(),
             lease,
@@ -137,7 +153,7 @@ impl Work {
         let halts = old.is_some_and(|old| old.on_failure == OnFailure::Halt);
         let succeeded = meta.committed_by.clone().filter(|_| meta.committed == hash);
         let failed = meta.attempted_by.clone().filter(|_| meta.attempting == hash && !halts);
-        succeeded.into_iter().chain(failed).collect()
+        succeeded.into_iter().chain(failed).flat_map(with_detached).collect()
     }
 
     /// Goes back: the migrations of these runs, then the declaration before as far as a rollback leads to it.
@@ -225,6 +241,14 @@ impl Work {
             }
         };
         match progress {
+            Progress::Done(report) if !report.left.is_empty() => {
+                match self.begin_background(&run.lease).await {
+                    Ok(()) => self.success(&report),
+                    Err(interrupt) => Verdict::failed(format!(
+                        "the tables are as declared, and the migrations could not begin: {interrupt}"
+                    )),
+                }
+            }
             Progress::Done(mut report) => {
                 if is_way_back {
                     report.notices.insert(0, "went back to the declaration before".to_owned());
@@ -375,6 +399,12 @@ struct RunEnd<'a> {
     state: RunState,
     finished_at: String,
     reason: &'a str,
+}
+
+/// A run, and what goes on after it.
+pub(super) fn with_detached(run: String) -> [String; 2] {
+    let detached = detached_from(&run);
+    [run, detached]
 }
 
 pub(super) fn list(problems: &[Problem]) -> String {

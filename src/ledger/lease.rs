@@ -142,6 +142,28 @@ impl Ledger {
         }
     }
 
+    /// Takes the lease if, or as soon as, nobody holds it; [`Acquired::HeldByTwin`] where somebody does until `deadline`.
+    ///
+    /// # Errors
+    /// What DynamoDB refuses.
+    pub(crate) async fn acquire_free(
+        &self,
+        holder: Holder,
+        deadline: Deadline,
+    ) -> Result<Acquired, dynamo::Error> {
+        loop {
+            let Look { lease: seen, run, .. } = self.look(&holder.run).await?;
+            let is_held =
+                seen.as_ref().is_some_and(|seen| seen.holder.is_some() && !seen.is_expired());
+            if !is_held && let Some(lease) = self.take(&holder, seen.as_ref()).await? {
+                return Ok(Acquired::Lease(lease, run));
+            }
+            if !deadline.sleep(POLL).await {
+                return Ok(Acquired::HeldByTwin);
+            }
+        }
+    }
+
     /// The lease, the row of a run, and whether that is answered.
     async fn look(&self, run: &str) -> Result<Look, dynamo::Error> {
         let (answer, run) = (entry::answer(run), entry::run(run));

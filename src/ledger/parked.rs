@@ -7,7 +7,7 @@ use super::rows::{ENTRY, entry};
 use super::{Lease, Ledger, RowWrite};
 use crate::dynamo::{self, ItemWrite, WireItem, patiently};
 use crate::interrupt::Interrupt;
-use crate::request::Envelope;
+use crate::request::{Envelope, ResponseUrl};
 
 /// Bytes of a text in one row, of the 400 KB that an item may have ("Quotas in Amazon DynamoDB").
 const PART_BYTES: usize = 300_000;
@@ -39,8 +39,13 @@ pub(crate) struct Parked {
 }
 
 impl Lease {
-    /// Keeps the request of this run, and where its answer goes, unless it is answered.
-    pub(crate) async fn park(&self, run: &str, envelope: &Envelope) -> Result<(), Interrupt> {
+    /// Keeps the request of a run, and where its answer goes, where one is to be given.
+    pub(crate) async fn park(
+        &self,
+        run: &str,
+        envelope: &Envelope,
+        url: Option<&ResponseUrl>,
+    ) -> Result<(), Interrupt> {
         let prefix = entry::parked(run);
         let event = envelope.to_event().to_string();
         let part = |(number, part): (usize, &str)| {
@@ -48,10 +53,7 @@ impl Lease {
         };
         let mut rows: Vec<_> = parts(&event).into_iter().enumerate().map(part).collect();
         rows.extend(
-            envelope
-                .response_url
-                .as_ref()
-                .map(|url| RowWrite::fields(url_of(run), field("url", url.expose().as_str()))),
+            url.map(|url| RowWrite::fields(url_of(run), field("url", url.expose().as_str()))),
         );
         // All of a long one would not fit a transaction.
         for row in rows {

@@ -132,6 +132,8 @@ pub struct MetaRow {
     pub attempted_by: Option<String>,
     /// The run with which the committed declaration succeeded.
     pub committed_by: Option<String>,
+    /// What goes on though its request is answered.
+    pub detached: Option<Detached>,
 }
 
 /// A generation that an Update has answered with.
@@ -143,6 +145,32 @@ pub struct Answered {
     /// The run that has answered with it; empty where a later one was gone back from.
     pub run: String,
 }
+
+/// Migrations that go on though the request that brought them is answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Detached {
+    /// The run that carries them out.
+    pub run: String,
+    /// Their ids.
+    pub migrations: Vec<String>,
+    /// When the request was answered.
+    pub since: String,
+}
+
+/// The run that goes on when `run` is answered.
+#[must_use]
+pub fn detached_from(run: &str) -> String {
+    format!("{run}{DETACHED}")
+}
+
+/// Whether a run goes on after its request.
+#[must_use]
+pub fn is_detached(run: &str) -> bool {
+    run.ends_with(DETACHED)
+}
+
+const DETACHED: &str = "-detached";
 
 impl MetaRow {
     /// The generation that holds: of the one before it, and of those after it, nothing is declared any more.

@@ -46,6 +46,18 @@ pub enum MigrationStep {
     },
 }
 
+impl MigrationStep {
+    /// The id of the migration that it is about.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        let (Self::Baseline { id }
+        | Self::Apply { id, .. }
+        | Self::CatchUp { id, .. }
+        | Self::RetryFailed { id }) = self;
+        id
+    }
+}
+
 impl fmt::Display for MigrationStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

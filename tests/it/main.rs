@@ -11,6 +11,7 @@ mod backfills;
 mod convergence;
 mod copies;
 mod deploys;
+mod detached;
 mod driver;
 mod exactly_once;
 mod faults;
