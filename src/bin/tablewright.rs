@@ -1,4 +1,9 @@
 //! The command line.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what it says is for whoever calls it"
+)]
 
 use std::process::ExitCode;
 

@@ -53,7 +53,7 @@ impl Work {
                     Err(problems) => self.refuse(list(&problems)).await,
                 }
             }
-            RequestKind::Delete => self.delete().await,
+            RequestKind::Delete => Box::pin(self.delete()).await,
             RequestKind::Unknown(word) => {
                 Err(Verdict::failed(format!("RequestType {word} is not Create, Update or Delete")))
             }
@@ -93,15 +93,15 @@ impl Work {
         let Held { lease, times, row } = self.take_lease(row).await?;
         let mut snapshot = self.ledger.snapshot().await?;
         let Way { mode, doubt } = self.way(snapshot.meta.as_ref()).await;
+        let has_driver = self.handler.services.driver.is_some();
         let part = match desired.completion {
-            Completion::Blocking => Part::All,
-            Completion::Detached if self.handler.services.driver.is_some() => Part::Tables,
+            Completion::Detached if has_driver => Part::Tables,
             Completion::Detached if mode.deploys() => {
                 let verdict = Verdict::failed(NO_MACHINE);
                 self.end(&lease, &verdict).await;
                 return Ok((verdict, Some(lease)));
             }
-            Completion::Detached => Part::All,
+            Completion::Blocking | Completion::Detached => Part::All,
         };
         let declaration = Declaration::new(self.envelope.properties.clone());
         let taken_back = snapshot.meta.as_ref().map(|meta| self.runs_taken_back(meta));
