@@ -9,7 +9,7 @@ use tablewright::migrator::{BuildError, Builder};
 use tablewright::testing::{ControlPlane, Stack};
 use tablewright::{Backfill, Cap, Change, Context, Item, Migration, MigrationError, Migrator};
 
-use crate::support::{number, properties, table, text, with_index};
+use crate::support::{number, properties, table, text, with, with_index};
 
 const ITEMS: usize = 1_600;
 /// A third of the time that a slow backfill takes.
@@ -22,6 +22,11 @@ async fn stack(plane: &ControlPlane) -> Stack {
     stack.state_machine();
     stack.invocation_time(INVOCATION);
     stack.deploy(&declared("0")).await.expect_success();
+    fill(plane).await;
+    stack
+}
+
+async fn fill(plane: &ControlPlane) {
     let client = plane.client();
     for chunk in (0..ITEMS).collect::<Vec<_>>().chunks(25) {
         let put = |n: &usize| {
@@ -33,7 +38,6 @@ async fn stack(plane: &ControlPlane) -> Stack {
         let puts = chunk.iter().map(put).collect();
         client.batch_write_item().request_items("orders", puts).send().await.unwrap();
     }
-    stack
 }
 
 fn declared(hash: &str) -> Value {
@@ -113,4 +117,53 @@ async fn what_fails_in_a_later_slice_is_undone_in_as_many_as_it_takes() {
     assert_eq!(labelled(&plane).await, 0);
     assert_eq!(stack.executions(), 1);
     assert!(deployed.after.unwrap().is_success());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_longer_than_cloudformation_waits_is_paused_and_the_next_deploy_goes_on() {
+    let plane = ControlPlane::new();
+    let mut stack = stack(&plane).await;
+    stack.build(build(vec![Migration::backfills("0001_label", [slow()])]));
+    let mut soon = declared("1");
+    soon["ServiceTimeout"] = json!("300");
+    let deployed = stack.deploy(&soon).await;
+    let reason = deployed.answer.reason();
+    assert!(reason.contains("stopped at a safe point for lack of time"), "{reason}");
+    assert!(reason.contains("Deploy again to go on from there"), "{reason}");
+    let back = deployed.after.unwrap();
+    assert!(back.is_success() && back.reason().contains("is paused"), "{}", back.reason());
+    let half = labelled(&plane).await;
+    assert!((ITEMS / 3..ITEMS).contains(&half), "{half} items");
+
+    stack.deploy(&declared("1")).await.expect_success();
+    assert_eq!(labelled(&plane).await, ITEMS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_is_rolled_back_has_its_data_taken_back_in_as_many_slices_as_it_takes() {
+    // Where something is to be removed, the way back is a Delete of the new identity instead of an Update.
+    for removes in [false, true] {
+        let plane = ControlPlane::new();
+        let mut stack = Stack::new(&plane);
+        stack.state_machine();
+        stack.invocation_time(INVOCATION);
+        let carts = with(table("carts"), "RemovalPolicy", json!("delete"));
+        let mut before = declared("0");
+        before["Tables"] = json!([table("orders"), carts]);
+        stack.deploy(&before).await.expect_success();
+        fill(&plane).await;
+        stack.build(build(vec![Migration::backfills("0001_label", [slow()])]));
+        let mut after = declared("1");
+        if !removes {
+            after["Tables"] = before["Tables"].clone();
+        }
+        let deployed = stack.deploy_and_fail_later(&after).await;
+        assert!(deployed.answer.is_success(), "{}", deployed.answer.reason());
+        let back = deployed.after.unwrap();
+        assert!(back.is_success(), "{}", back.reason());
+        assert!(back.reason().contains("Undone: migration 0001_label."), "{}", back.reason());
+        assert_eq!(labelled(&plane).await, 0);
+        assert_eq!(stack.executions(), 2, "one there, one back");
+        assert_eq!(ledger(&plane, "parked#").await, []);
+    }
 }
