@@ -12,7 +12,7 @@ use crate::execute::{self, Part, Progress, Run};
 use crate::interrupt::Interrupt;
 use crate::ledger::generations::Declaration;
 use crate::ledger::rows::{RunRow, RunState, detached_from, entry};
-use crate::ledger::{Lease, RowWrite, Snapshot};
+use crate::ledger::{Acquired, Lease, RowWrite, Snapshot};
 use crate::metrics;
 use crate::plan::Mode;
 use crate::request::properties_hash;
@@ -91,9 +91,12 @@ impl Work {
 
     /// Ends a run whose slices fail again and again, for this reason.
     pub(super) async fn abandon(&self, why: String) -> Done {
-        let row = self.begin().await?;
-        let Held { lease, .. } = self.take_lease(row).await?;
         let verdict = Verdict::failed(format!("{why}. The next deploy goes on with it"));
+        // This is the last call, so it is as patient as it can be.
+        let acquired = self.ledger.acquire_free(self.holder(), self.times.work).await?;
+        let Acquired::Lease(lease, _) = acquired else {
+            return Err(Verdict::failed("others hold the lease"));
+        };
         if self.is_wanted(&self.ledger.snapshot().await?) {
             self.end_background(&lease, &verdict).await?;
         } else {

@@ -127,6 +127,10 @@ impl Handler {
                 Ok(Outcome::Pending { at_ms, reason })
             }
             Verdict::Answer { status, reason, .. } if envelope.response_url.is_none() => {
+                // Without a lease there was no end to be put on record: the machine tries again, and has it ended.
+                if lease.is_none() {
+                    return Err(HandleError::CutOff(reason));
+                }
                 tracing::info!(?status, reason, "nothing goes on in the background any more");
                 ledger.forget_parked(run).await?;
                 Ok(Outcome::Done)

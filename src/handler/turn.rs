@@ -85,7 +85,7 @@ impl Work {
                 }
             });
         }
-        let holder = Holder { run: self.run.clone(), invocation: self.invocation.clone() };
+        let holder = self.holder();
         let acquired = if is_waited_for {
             self.ledger.acquire(holder, row.fence, times.work).await?
         } else {
@@ -106,6 +106,11 @@ impl Work {
                 Err(self.drive().await)
             }
         }
+    }
+
+    /// Who this invocation is.
+    pub(super) fn holder(&self) -> Holder {
+        Holder { run: self.run.clone(), invocation: self.invocation.clone() }
     }
 
     /// Leaves what is left of the run to a later slice, where somebody calls for one and CloudFormation waits so long.

@@ -1,11 +1,13 @@
 //! Migrations that go on when their request is answered: what waits for them, and what ends them.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tablewright::handler::Handler;
 use tablewright::{Change, Context, Item, Migration, MigrationError};
 
 use crate::driver::{FakeDriver, call, finish};
-use crate::support::{Stack, item, properties, table, text, with};
+use crate::support::{Stack, deliver, item, properties, table, text, with};
 
 fn declared(tables: &[Value], hash: &str) -> Value {
     let mut properties = properties(tables);
@@ -123,8 +125,8 @@ async fn a_stack_that_is_rolled_back_takes_the_migrations_back_as_far_as_they_ar
         for _ in 0..slices {
             let mut slice = input.clone();
             slice["tablewright"] = json!("advance");
-            let time = std::time::Duration::from_secs(6);
-            let pending = crate::support::deliver(&function, &slice, time).await.unwrap();
+            let time = Duration::from_secs(6);
+            let pending = deliver(&function, &slice, time).await.unwrap();
             assert_eq!(pending["status"], "pending", "{pending}");
             assert!(has(&stack, "0001_a").await);
         }
@@ -176,4 +178,20 @@ async fn without_a_state_machine_nobody_goes_on_so_nothing_is_begun() {
     let answer = stack.update(&function, &after(), &before_blocking()).await;
     answer.expect_failure(&["TABLEWRIGHT_STATE_MACHINE_ARN"]);
     assert!(!stack.tables().await.contains(&"customers".to_owned()));
+}
+
+#[tokio::test]
+async fn a_slice_that_is_cut_off_is_an_error_so_that_the_machine_comes_again() {
+    let blocks = Migration::new("0001_a", |_: Context| async {
+        std::thread::sleep(Duration::from_secs(4));
+        Ok(())
+    });
+    let (stack, driver, function) = begin(vec![blocks.idempotent()]).await;
+    stack.update(&function, &after(), &before_blocking()).await.expect_success();
+    let mut slice = driver.input();
+    slice["tablewright"] = json!("advance");
+    let time = Duration::from_secs(2);
+    let error = deliver(&function, &slice, time).await.unwrap_err();
+    assert!(error.to_string().contains("ran out of time"), "{error}");
+    assert!(background(&stack).await.is_some(), "it is not over");
 }
