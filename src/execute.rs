@@ -63,14 +63,14 @@ pub struct Run {
 }
 
 /// What of a plan a run carries out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// All of it.
     All,
     /// Tables; the migrations are left to another run.
     Tables,
-    /// The migrations that were left to it.
-    Migrations,
+    /// The migrations of these ids, which were left to it. The build may have others by now.
+    Migrations(Vec<String>),
 }
 
 /// What became of a slice.
@@ -157,8 +157,9 @@ pub async fn advance(run: &Run, known: Option<Snapshot>, budget: Deadline) -> Pr
 
 async fn slice(run: &Run, known: Option<Snapshot>, budget: Deadline) -> Result<Report, Interrupt> {
     let (observed, plan) = settled_plan(run, known, budget).await?;
-    if run.part == Part::Migrations {
-        let notices = migrations::run_all(run, &observed.ledger, &plan.migrations, budget).await?;
+    if let Part::Migrations(ids) = &run.part {
+        let steps = background::left(run, ids, plan.migrations)?;
+        let notices = migrations::run_all(run, &observed.ledger, &steps, budget).await?;
         return Ok(Report { notices, ..summary(&run.lease.ledger().snapshot().await?) });
     }
     let background = background::of(run, &observed, &plan)?;

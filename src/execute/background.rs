@@ -67,6 +67,23 @@ pub(super) fn of(run: &Run, observed: &Observed, plan: &Plan) -> Result<Backgrou
     Ok(Background { now: baseline, detached: Some(detached), begins: ids, notice: Some(notice) })
 }
 
+/// The steps that are left to a run, of those that its build would carry out.
+///
+/// # Errors
+/// Where the build lacks one.
+pub(super) fn left(
+    run: &Run,
+    ids: &[String],
+    steps: Vec<MigrationStep>,
+) -> Result<Vec<MigrationStep>, Interrupt> {
+    if let Some(id) = ids.iter().find(|id| run.migrator.get(id).is_none()) {
+        return Err(Interrupt::Failed(format!(
+            "migration {id} is not in this build any more; deploy one that has it"
+        )));
+    }
+    Ok(steps.into_iter().filter(|step| ids.iter().any(|id| id == step.id())).collect())
+}
+
 fn overtaken(detached: &Detached, waits: &[String]) -> String {
     format!(
         "run {} is at work on {} in the background since {}, and this waits for it: {}. The command \

@@ -51,11 +51,11 @@ impl Work {
         let row = self.begin().await?;
         let Held { lease, .. } = self.take_lease(row).await?;
         let snapshot = self.ledger.snapshot().await?;
-        if !self.is_wanted(&snapshot) {
+        let Some(migrations) = self.wanted(&snapshot) else {
             let verdict = Verdict::failed("stopped: the stack has gone back behind it, or is gone");
             self.end(&lease, &verdict).await;
             return Ok((verdict, Some(lease)));
-        }
+        };
         let run = Run {
             id: self.run.clone(),
             generation: self.envelope.generation(),
@@ -64,7 +64,7 @@ impl Work {
             desired,
             migrator: Arc::clone(migrator),
             mode: Mode::Deploy,
-            part: Part::Migrations,
+            part: Part::Migrations(migrations),
             longest: None,
             services: self.handler.services.clone(),
             lease,
@@ -97,7 +97,7 @@ impl Work {
         let Acquired::Lease(lease, _) = acquired else {
             return Err(Verdict::failed("others hold the lease"));
         };
-        if self.is_wanted(&self.ledger.snapshot().await?) {
+        if self.wanted(&self.ledger.snapshot().await?).is_some() {
             self.end_background(&lease, &verdict).await?;
         } else {
             self.end(&lease, &verdict).await;
@@ -105,10 +105,10 @@ impl Work {
         Ok((verdict, Some(lease)))
     }
 
-    /// Whether this is what is to go on in the background.
-    fn is_wanted(&self, snapshot: &Snapshot) -> bool {
-        let detached = snapshot.meta.as_ref().and_then(|meta| meta.detached.as_ref());
-        detached.is_some_and(|detached| detached.run == self.run)
+    /// The migrations of this run, where it is the one that is to go on in the background.
+    fn wanted(&self, snapshot: &Snapshot) -> Option<Vec<String>> {
+        let detached = snapshot.meta.as_ref()?.detached.as_ref()?;
+        (detached.run == self.run).then(|| detached.migrations.clone())
     }
 
     async fn end_background(&self, lease: &Lease, verdict: &Verdict) -> Result<(), Interrupt> {

@@ -195,3 +195,20 @@ async fn a_slice_that_is_cut_off_is_an_error_so_that_the_machine_comes_again() {
     assert!(error.to_string().contains("ran out of time"), "{error}");
     assert!(background(&stack).await.is_some(), "it is not over");
 }
+
+#[tokio::test]
+async fn what_goes_on_is_what_was_deployed_whatever_the_build_has_by_now() {
+    let (stack, driver, function) = begin(vec![label("0001_a")]).await;
+    stack.update(&function, &after(), &before_blocking()).await.expect_success();
+    let input = driver.input();
+    let newer = driver.function(&stack, vec![label("0001_a"), label("0002_b")]);
+    finish(&newer, &input).await;
+    assert!(has(&stack, "0001_a").await && !has(&stack, "0002_b").await);
+
+    let (stack, driver, function) = begin(vec![label("0001_a")]).await;
+    stack.update(&function, &after(), &before_blocking()).await.expect_success();
+    let input = driver.input();
+    finish(&driver.function(&stack, vec![]), &input).await;
+    let row = &stack.ledger().await[&format!("run#{}", input["run"].as_str().unwrap())];
+    assert!(row["reason"].as_s().unwrap().contains("0001_a is not in this build any more"));
+}
