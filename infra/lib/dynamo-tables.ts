@@ -43,6 +43,10 @@ export interface DynamoDBTablesProps {
   readonly migrations?: MigrationOptions;
   /** What a failing deploy does with what it has done so far; `rollback`, taking it back, by default. */
   readonly onFailure?: 'rollback' | 'halt';
+  /** What a rollback of the stack does with the migrations of the update; `revert`, taking them back, by default. */
+  readonly onStackRollback?: 'revert' | 'keep';
+  /** Whether a deploy waits for its migrations; `blocking` by default, `detached` needs `longRuns`. */
+  readonly completion?: 'blocking' | 'detached';
   /** How many tables may leave `tables` at a time in order to be deleted; one by default. */
   readonly maxTableDeletes?: number;
   /** Tables that are not declared here and that migrations read or write. */
@@ -88,6 +92,8 @@ export class DynamoDBTables extends Construct {
           Missing: props.migrations?.missing,
         },
         OnFailure: props.onFailure,
+        OnStackRollback: props.onStackRollback,
+        Completion: props.completion,
         MaxTableDeletes: props.maxTableDeletes,
       },
     });

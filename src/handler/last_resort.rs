@@ -94,7 +94,12 @@ impl Handler {
             let work = self.work_of(&envelope, &run, invocation, Turn::Delivery);
             let verdict = work.give_up(why).await;
             let (ledger, claim) = (&work.ledger, &Claim::default());
-            self.reply_with(verdict, &envelope, &run, ledger, invocation, claim).await
+            self.reply_with(verdict, &envelope, &run, ledger, invocation, claim).await?;
+            // A delivery that died while it handed the run over has left it there. It may never have come as far as a ledger.
+            if let Err(error) = ledger.forget_parked(&run).await {
+                tracing::warn!(%error, "the request may stay in the ledger");
+            }
+            Ok::<_, HandleError>(())
         }
         .instrument(span)
         .await?;
