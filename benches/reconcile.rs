@@ -7,6 +7,7 @@ use divan::Bencher;
 use serde_json::{Value, json};
 use tablewright::desired::Desired;
 use tablewright::dynamo::{Description, Status};
+use tablewright::ledger::Place;
 use tablewright::ledger::rows::{MetaRow, Origin, TableRow};
 use tablewright::observe::{LiveTable, OWNER_TAG, Observed};
 use tablewright::plan::{Input, Mode, plan};
@@ -89,7 +90,7 @@ fn plan_from(bencher: Bencher<'_, '_>, deployed: &Desired, desired: &Desired) {
         desired,
         specs: &[],
         observed: &observed,
-        scope: SCOPE,
+        place: Place { ledger: "tablewright-ledger", scope: SCOPE },
         run: "run",
         mode: Mode::Deploy,
     };

@@ -17,7 +17,7 @@ use std::time::Duration;
 pub(crate) use self::cleanup::clean_up;
 pub(crate) use self::commit::gone;
 pub(crate) use self::delete::{delete_and_wait, delete_resource};
-pub(crate) use self::migrations::{backfill_name, call, context, forget};
+pub(crate) use self::migrations::{backfill_name, call, context, forget, retry_failed_items};
 use crate::deadline::Deadline;
 use crate::desired::Desired;
 use crate::dynamo::{Dynamo, patiently};
@@ -211,7 +211,7 @@ async fn settled_plan(
             desired: &run.desired,
             specs: &specs,
             observed: &observed,
-            scope: ledger.scope(),
+            place: ledger.place(),
             run: &run.id,
             mode: run.mode,
         };

@@ -1,6 +1,7 @@
 //! The only file that knows the whole flow: event to envelope to work to one answer, whatever happens on the way.
 
 mod background;
+mod commands;
 mod delete;
 mod last_resort;
 mod reply;
@@ -25,6 +26,7 @@ use self::watchdog::{Watchdog, Watched};
 use self::work::Work;
 use self::workers::Workers;
 use crate::answer::{Answer, SendError, Sender, Status};
+use crate::command::{self, CommandError};
 use crate::deadline::Deadline;
 use crate::desired;
 use crate::dynamo;
@@ -75,6 +77,9 @@ pub enum HandleError {
     /// The ledger did not say what to go on with.
     #[error(transparent)]
     Ledger(#[from] dynamo::Error),
+    /// It is a direct command that is refused, or was not done.
+    #[error(transparent)]
+    NotDone(#[from] CommandError),
 }
 
 /// How the work ended.
@@ -94,6 +99,16 @@ impl Verdict {
 
     fn success(reason: impl Into<String>) -> Self {
         Self::bare(Status::Success, reason)
+    }
+
+    /// The same, and where it failed, what made it uncertain what was asked for.
+    fn doubting(mut self, doubt: Option<String>) -> Self {
+        if let (Self::Answer { status: Status::Failed, reason, .. }, Some(doubt)) =
+            (&mut self, doubt)
+        {
+            *reason = format!("{reason} ({doubt})");
+        }
+        self
     }
 
     fn bare(status: Status, reason: impl Into<String>) -> Self {
@@ -144,7 +159,7 @@ impl Handler {
         self
     }
 
-    /// Handles one event.
+    /// Handles one event: a request, records of requests that nobody has answered, or a direct [command].
     ///
     /// # Guarantees
     /// A request with an allowed response URL is answered once, also after a panic and before the deadline. The
@@ -152,13 +167,17 @@ impl Handler {
     ///
     /// # Errors
     /// [`HandleError::NotARequest`]: nothing was done and nothing was sent. [`HandleError::Unanswered`]: the answer is
-    /// ready and did not get through; another delivery of the event sends it again.
+    /// ready and did not get through; another delivery of the event sends it again. [`HandleError::NotDone`]: a direct
+    /// command, which whoever has sent it may send again.
     pub async fn handle(&self, event: Value, invocation: Invocation) -> Result<Value, HandleError> {
         if let Some(task) = Task::read(&event) {
             return self.carry_out(task?, &invocation).await;
         }
         if let Some(letters) = dead_letters(&event) {
             return self.answer_for_the_dead(letters, &invocation).await;
+        }
+        if command::is_command(&event) {
+            return Ok(self.obey(&event, &invocation).await?);
         }
         let envelope = Envelope::read(&event, &self.hosts).inspect_err(|error| {
             tracing::error!(%error, "event refused");

@@ -1,10 +1,12 @@
 //! The management table: what a scope has done, who may act on it, and what was answered.
 
+mod commands;
 mod copies;
 pub mod generations;
 mod items;
 mod lease;
 mod parked;
+mod repair;
 pub mod rows;
 pub mod state;
 mod write;
@@ -15,7 +17,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
+pub use self::commands::Held;
+pub(crate) use self::commands::{Taken, Taking};
 pub(crate) use self::copies::Note;
+pub use self::items::Reached;
 pub use self::lease::{Acquired, Holder, Lease};
 use self::rows::{AnswerRow, AnswerState, MetaRow, MigrationRow, RunRow, TableRow, entry};
 pub(crate) use self::write::{Begun, Detail, RowWrite, Turn};
@@ -35,6 +40,15 @@ pub struct Ledger {
     scope: String,
 }
 
+/// Which ledger, and which scope in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The ledger table.
+    pub ledger: &'a str,
+    /// The scope.
+    pub scope: &'a str,
+}
+
 /// What the planner needs to know of a ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -44,6 +58,8 @@ pub struct Snapshot {
     pub migrations: BTreeMap<String, MigrationRow>,
     /// Tables by name.
     pub tables: BTreeMap<String, TableRow>,
+    /// How far migrations have come of which only part may be in place, by their ids.
+    pub reached: BTreeMap<String, Reached>,
 }
 
 /// What became of claiming the right to answer.
@@ -77,6 +93,12 @@ impl Ledger {
     #[must_use]
     pub fn scope(&self) -> &str {
         &self.scope
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self) -> Place<'_> {
+        Place { ledger: &self.table, scope: &self.scope }
     }
 
     /// Makes the ledger table where there is none: on demand, protected against deletion, with point-in-time recovery.
@@ -136,7 +158,8 @@ impl Ledger {
         }
     }
 
-    /// Reads what the planner needs: two queries. A ledger that does not exist is an empty one.
+    /// Reads what the planner needs: two queries, and one for each migration of which only part may be in place. A ledger
+    /// that does not exist is an empty one.
     ///
     /// # Errors
     /// What DynamoDB refuses.
@@ -158,6 +181,9 @@ impl Ledger {
         for row in tables {
             let row: TableRow = self.parse(row)?;
             snapshot.tables.insert(row.name.clone(), row);
+        }
+        for (id, _) in snapshot.migrations.iter().filter(|(_, row)| row.state.is_partial()) {
+            snapshot.reached.insert(id.clone(), self.reached(id).await?);
         }
         Ok(snapshot)
     }

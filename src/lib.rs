@@ -29,6 +29,7 @@
 pub mod lambda;
 pub mod logging;
 
+pub mod command;
 pub mod handler;
 pub mod request;
 pub mod stacks;

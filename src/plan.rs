@@ -12,6 +12,7 @@ mod keys;
 mod last;
 mod leaving;
 mod migrations;
+mod person;
 mod replicas;
 mod scaling;
 mod settings;
@@ -27,11 +28,13 @@ pub use self::facts::{Caution, Facts, Takes};
 pub use self::last::{gone_back, retire, unfinished};
 pub use self::leaving::{Fate, Leaving, has_only_own_replicas};
 pub use self::migrations::MigrationStep;
+pub use self::person::{Call, Concern, Trouble, WayOut, concern, held};
 pub use self::settings::Setting;
 pub use self::steps::{Completion, TableStep};
 pub use self::text::{ExplainedStep, Explanation};
 
 use crate::desired::Desired;
+use crate::ledger::Place;
 use crate::migration::Spec;
 use crate::observe::Observed;
 
@@ -44,8 +47,8 @@ pub struct Input<'a> {
     pub specs: &'a [Spec],
     /// What there is.
     pub observed: &'a Observed,
-    /// The scope that plans; the owner of its tables.
-    pub scope: &'a str,
+    /// The scope that plans, the owner of its tables, and where its ledger is.
+    pub place: Place<'a>,
     /// The run that plans; what it has created already counts as new.
     pub run: &'a str,
     /// How far the plan may go.

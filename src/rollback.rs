@@ -114,16 +114,7 @@ pub(crate) async fn revert(
                 row.id
             ));
         }
-        let is_unknown = run.migrator.get(&row.id).is_none();
-        let has_way_back = way_back(run, row).is_some();
-        (!has_way_back).then(|| {
-            let why = if is_unknown {
-                "is not in this build and keeps no journal"
-            } else {
-                "has no way back"
-            };
-            format!("migration {} {why}", row.id)
-        })
+        obstacle(run, row)
     });
     if let Some(obstacle) = obstacle {
         let ids: Vec<_> = migrations.iter().map(|row| row.id.as_str()).collect();
@@ -132,6 +123,16 @@ pub(crate) async fn revert(
     }
     undo_all(run, &migrations, deadline, &mut report).await?;
     Ok(report)
+}
+
+/// Why this build cannot take a migration back, where it cannot.
+pub(crate) fn obstacle(run: &Run, row: &MigrationRow) -> Option<String> {
+    let why = match (way_back(run, row), run.migrator.get(&row.id)) {
+        (Some(_), _) => return None,
+        (None, Some(_)) => "has no way back",
+        (None, None) => "is not in this build and keeps no journal",
+    };
+    Some(format!("migration {} {why}", row.id))
 }
 
 /// The migrations that these runs have applied or begun, the newest first.
@@ -202,8 +203,13 @@ fn way_back<'a>(run: &'a Run, row: &MigrationRow) -> Option<(Spec, WayBack<'a>)>
     }
 }
 
-/// Undoes one migration by its own way back; returns what there is to say about it.
-async fn undo(run: &Run, row: &MigrationRow, deadline: Deadline) -> Result<String, Interrupt> {
+/// Undoes one migration by its own way back; returns what there is to say about it. One that is cut off is
+/// [`Interrupt::OutOfTime`], and goes on from there when it is called again.
+pub(crate) async fn undo(
+    run: &Run,
+    row: &MigrationRow,
+    deadline: Deadline,
+) -> Result<String, Interrupt> {
     let Some((spec, way_back)) = way_back(run, row) else {
         return Err(Interrupt::Failed(format!("it is {} and has no way back", row.state)));
     };

@@ -24,7 +24,7 @@ pub(crate) async fn clean_up(run: &Run, deadline: Deadline) -> Result<Vec<String
         desired: &run.desired,
         specs: &[],
         observed: &observed,
-        scope: ledger.scope(),
+        place: ledger.place(),
         run: &run.id,
         mode: run.mode,
     };

@@ -107,27 +107,39 @@ async fn apply(
     }
 }
 
-/// Tries the items of an applied migration again that it could not handle.
 async fn retry_failed(
     run: &Run,
     migration: &Migration,
     row: &MigrationRow,
     deadline: Deadline,
 ) -> Result<Option<String>, Interrupt> {
-    let Work::Backfills(backfills) = &migration.work else { return Ok(None) };
+    let (_, left) = retry_failed_items(run, migration, row, deadline).await?;
+    Ok((left > 0).then(|| still_failing(&row.id, left)))
+}
+
+/// Tries the items of an applied migration again that it could not handle; returns how many are done now, and how many
+/// fail still.
+pub(crate) async fn retry_failed_items(
+    run: &Run,
+    migration: &Migration,
+    row: &MigrationRow,
+    deadline: Deadline,
+) -> Result<(u64, u64), Interrupt> {
+    let (mut done, mut left) = (0, 0);
+    let Work::Backfills(backfills) = &migration.work else { return Ok((done, left)) };
     let spec = migration.spec();
     let cx = context(run, &spec, Direction::Up, deadline);
-    let mut left = 0;
     for (position, backfill) in backfills.iter().enumerate() {
         let job = cx.job(&backfill_name(position), backfill.clone(), Direction::Up);
-        left += again::run(&job).await?.1;
+        let (mended, failing) = again::run(&job).await?;
+        done += mended;
+        left += failing;
     }
-    if left > 0 {
-        return Ok(Some(still_failing(&spec.id, left)));
+    if left == 0 {
+        let detail = Detail { spec: Some(&spec), ..Detail::default() };
+        run.lease.record(row, Event::Mend, detail).await?;
     }
-    let detail = Detail { spec: Some(&spec), ..Detail::default() };
-    run.lease.record(row, Event::Mend, detail).await?;
-    Ok(None)
+    Ok((done, left))
 }
 
 /// Brings the target of an applied copy up to its source once more.

@@ -19,6 +19,8 @@ use crate::request::properties_hash;
 
 /// How soon a slice comes again that another run was in the way of.
 const AGAIN_MS: u64 = 30_000;
+/// How soon it looks again whether somebody holds the scope still.
+const HELD_MS: u64 = 300_000;
 
 impl Work {
     /// Has the migrations that this run leaves begin as a run of their own. Once more is as good as once.
@@ -56,6 +58,10 @@ impl Work {
             self.end(&lease, &verdict).await;
             return Ok((verdict, Some(lease)));
         };
+        if let Some(hold) = snapshot.meta.as_ref().and_then(|meta| meta.hold.as_ref()) {
+            let (at_ms, reason) = (clock::now_ms() + HELD_MS, format!("the scope is {hold}"));
+            return Ok((Verdict::GoesOn { at_ms, reason }, Some(lease)));
+        }
         let run = Run {
             id: self.run.clone(),
             generation: self.envelope.generation(),

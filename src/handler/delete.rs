@@ -82,23 +82,27 @@ impl Work {
         let services = &self.handler.services;
         let verdict = match ending {
             Ending::NeverBegan => {
-                said(rollback::take_back_uncommitted(services, &lease, times.work).await)
+                let gone = rollback::take_back_uncommitted(services, &lease, times.work).await;
+                end_of(&lease, &meta, gone).await
             }
             Ending::Resource => {
                 let outcome = execute::delete_resource(services, &lease, times.work).await;
                 match &outcome {
                     Err(Interrupt::OutOfTime(progress)) => {
                         let later = self.leave(&lease, times, Rest::Work(None), progress).await;
-                        later.unwrap_or_else(|| said(outcome))
+                        match later {
+                            Some(later) => later,
+                            None => end_of(&lease, &meta, outcome).await,
+                        }
                     }
                     Ok(_)
                     | Err(
                         Interrupt::Failed(_) | Interrupt::Blocked { .. } | Interrupt::LeaseLost(_),
-                    ) => said(outcome),
+                    ) => end_of(&lease, &meta, outcome).await,
                 }
             }
             Ending::Cleanup => self.clean_up(&lease, &meta, times).await,
-            Ending::WayBack => self.go_back(&lease, &snapshot, times).await,
+            Ending::WayBack => Box::pin(self.go_back(&lease, &snapshot, times)).await,
             Ending::Nothing(why) => Verdict::success(format!("nothing to delete: {why}")),
             Ending::Unknown(unreadable) => {
                 Verdict::success(format!("everything stays: {unreadable}"))
@@ -218,11 +222,22 @@ struct GoesBack {
     goes_back: bool,
 }
 
-fn said(outcomes: Result<Vec<String>, Interrupt>) -> Verdict {
-    match outcomes {
-        Ok(outcomes) => Verdict::success(outcomes.join("; ")),
-        Err(interrupt) => Verdict::from(interrupt),
+/// What is said of the end of the resource, which leaves the directory with it.
+async fn end_of(
+    lease: &Lease,
+    meta: &MetaRow,
+    outcomes: Result<Vec<String>, Interrupt>,
+) -> Verdict {
+    let outcomes = match outcomes {
+        Ok(outcomes) => outcomes,
+        Err(interrupt) => return Verdict::from(interrupt),
+    };
+    if meta.listed
+        && let Err(interrupt) = lease.leave_directory().await
+    {
+        tracing::warn!(%interrupt, "the scope stays in the directory");
     }
+    Verdict::success(outcomes.join("; "))
 }
 
 #[cfg(test)]

@@ -51,7 +51,10 @@ pub(super) async fn way(
             mode: Mode::Superset,
             doubt: Some(format!("taken for a rollback by its declarations: {unreadable}")),
         },
-        (Err(_), Looks::LikeADeploy | Looks::RatherLikeADeploy) => deploy,
+        (Err(unreadable), Looks::LikeADeploy | Looks::RatherLikeADeploy) => Way {
+            doubt: Some(format!("taken for a deploy by its declarations: {unreadable}")),
+            ..deploy
+        },
     };
     if way.mode == Mode::Superset {
         tracing::info!("this is the way back to the declaration before");

@@ -16,9 +16,9 @@ use crate::desired::{Completion, Desired, OnFailure, OnStackRollback, Problem};
 use crate::execute::{self, Part, Progress, Report, Run, Trail};
 use crate::interrupt::Interrupt;
 use crate::ledger::generations::{Declaration, hold};
-use crate::ledger::rows::{MetaRow, RunState, detached_from, entry};
+use crate::ledger::rows::{MetaRow, RunState, SCOPES, ScopeRow, detached_from, entry};
 use crate::ledger::{Lease, Ledger, RowWrite, Snapshot, Turn};
-use crate::plan::Mode;
+use crate::plan::{self, Mode};
 use crate::request::{Envelope, RequestKind, properties_hash};
 use crate::rollback;
 
@@ -49,7 +49,7 @@ impl Work {
             _ if self.envelope.response_url.is_none() => self.go_on().await,
             RequestKind::Create | RequestKind::Update => {
                 match Desired::read(&self.envelope.properties) {
-                    Ok(desired) => self.deploy(desired).await,
+                    Ok(desired) => Box::pin(self.deploy(desired)).await,
                     Err(problems) => self.refuse(list(&problems)).await,
                 }
             }
@@ -67,7 +67,7 @@ impl Work {
         let meta = self.ledger.snapshot().await.ok().and_then(|snapshot| snapshot.meta);
         let Way { mode, doubt } = self.way(meta.as_ref()).await;
         if mode.deploys() {
-            return Err(Verdict::failed(why));
+            return Err(Verdict::failed(why).doubting(doubt));
         }
         let mut report = self.outputs().await;
         report.notices.push(format!("left as it is; {why}"));
@@ -93,6 +93,13 @@ impl Work {
         let Held { lease, times, row } = self.take_lease(row).await?;
         let mut snapshot = self.ledger.snapshot().await?;
         let Way { mode, doubt } = self.way(snapshot.meta.as_ref()).await;
+        let hold = snapshot.meta.as_ref().and_then(|meta| meta.hold.as_ref());
+        if let Some(hold) = hold.filter(|_| mode.deploys()) {
+            let refused = plan::held(self.ledger.place(), hold).to_string();
+            let verdict = Verdict::failed(refused).doubting(doubt);
+            self.end(&lease, &verdict).await;
+            return Ok((verdict, Some(lease)));
+        }
         let has_driver = self.handler.services.driver.is_some();
         let part = match desired.completion {
             Completion::Detached if has_driver => Part::Tables,
@@ -129,7 +136,7 @@ impl Work {
             }
             // What has failed is not tried again by a later delivery or slice of the same run.
             Some(reason) => self.undo(&run, reason, times).await,
-            None => self.advance(&run, known, times, doubt).await,
+            None => self.advance(&run, known, times, doubt.clone()).await.doubting(doubt),
         };
         self.end(&run.lease, &verdict).await;
         Ok((verdict, Some(run.lease)))
@@ -213,14 +220,29 @@ impl Work {
             stack_id: self.envelope.stack_id.clone(),
             attempting: is_begun.then(|| declaration.hash.clone()).or(held.attempting.clone()),
             attempted_by: is_begun.then(|| self.run.clone()).or(held.attempted_by.clone()),
+            listed: true,
             ..held
         };
         let is_known = writes.is_empty();
+        if !before.listed {
+            writes.push(self.directory_row()?);
+        }
         if meta != before {
             writes.push(RowWrite::set(entry::META.to_owned(), &meta)?);
         }
         lease.write_all(writes).await?;
         Ok(is_known.then_some(Snapshot { meta: Some(meta), ..snapshot }))
+    }
+
+    /// By what the scope is found.
+    fn directory_row(&self) -> Result<RowWrite, Interrupt> {
+        let row = ScopeRow {
+            stack: self.envelope.stack_name().to_owned(),
+            stack_id: self.envelope.stack_id.clone(),
+            logical_id: self.envelope.logical_id.clone(),
+            listed_at: clock::now(),
+        };
+        Ok(RowWrite::set(self.ledger.scope().to_owned(), &row)?.in_partition(SCOPES))
     }
 
     /// Carries a run out, as far as this invocation comes.

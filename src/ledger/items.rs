@@ -1,5 +1,7 @@
 //! Rows about the items of a migration: positions in their tables, items that failed, progress, and what items were before.
 
+use std::fmt;
+
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,7 +12,7 @@ use super::rows::{
     CheckpointRow, ENTRY, FORMAT, FailedRow, JOURNAL_SHARDS, JournalRow, ProgressRow, SCOPE, entry,
 };
 use super::write::{ROWS_PER_WRITE, RowWrite};
-use crate::dynamo::{WireItem, patiently};
+use crate::dynamo::{self, WireItem, patiently};
 use crate::interrupt::Interrupt;
 
 impl Lease {
@@ -131,14 +133,61 @@ impl Lease {
         &self,
         from: &str,
     ) -> Result<Vec<(String, WireItem)>, Interrupt> {
-        let ledger = self.ledger();
+        Ok(self.ledger().rows_after(from).await?)
+    }
+}
+
+/// How far a migration has come forward, by its own record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Reached {
+    /// Its finished steps.
+    pub steps: Vec<String>,
+    /// Items that its backfills have read.
+    pub read: u64,
+    /// Items that they have changed.
+    pub changed: u64,
+}
+
+impl fmt::Display for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let items = format!("{} items read, {} of them changed", self.read, self.changed);
+        let steps = format!("its steps {}", self.steps.join(", "));
+        match (self.steps.is_empty(), self.read) {
+            (true, 0) => f.write_str("none of its steps or items is on record as done"),
+            (true, _) => write!(f, "on record are {items}"),
+            (false, 0) => write!(f, "on record are {steps}"),
+            (false, _) => write!(f, "on record are {steps}, and {items}"),
+        }
+    }
+}
+
+impl Ledger {
+    /// All rows whose key begins with `from`, by the rest of their keys.
+    pub(super) async fn rows_after(
+        &self,
+        from: &str,
+    ) -> Result<Vec<(String, WireItem)>, dynamo::Error> {
         let to = format!("{from}{}", entry::LAST);
-        let rows = patiently(|| ledger.range(from, &to)).await?;
+        let rows = patiently(|| self.range(from, &to)).await?;
         let rest = |row: &WireItem| {
             let key = row.get(ENTRY).and_then(|value| value.as_s().ok());
             key.and_then(|key| key.strip_prefix(from)).unwrap_or_default().to_owned()
         };
         Ok(rows.into_iter().map(|row| (rest(&row), row)).collect())
+    }
+
+    /// How far a migration has come, by its checkpoints.
+    pub(super) async fn reached(&self, id: &str) -> Result<Reached, dynamo::Error> {
+        let mut reached = Reached::default();
+        for (rest, row) in self.rows_after(&entry::checkpoint(&format!("{id}#up#"))).await? {
+            if let Some(step) = rest.strip_prefix("step#") {
+                reached.steps.push(step.to_owned());
+            }
+            let row = read_checkpoint(row);
+            reached.read += row.read;
+            reached.changed += row.changed;
+        }
+        Ok(reached)
     }
 }
 

@@ -69,17 +69,17 @@ struct Look {
     is_answered: bool,
 }
 
-struct Seen {
+pub(super) struct Seen {
     /// The run that holds it or held it last.
-    run: Option<String>,
-    holder: Option<Holder>,
-    fence: u64,
-    expires_at_ms: u64,
+    pub(super) run: Option<String>,
+    pub(super) holder: Option<Holder>,
+    pub(super) fence: u64,
+    pub(super) expires_at_ms: u64,
     version: String,
 }
 
 impl Seen {
-    fn read(row: &WireItem) -> Self {
+    pub(super) fn read(row: &WireItem) -> Self {
         let text = |name: &str| row.get(name).and_then(|v| v.as_s().ok()).cloned();
         let number = |name: &str| {
             row.get(name).and_then(|v| v.as_n().ok()).and_then(|n| n.parse().ok()).unwrap_or(0)
@@ -95,7 +95,7 @@ impl Seen {
         }
     }
 
-    fn is_expired(&self) -> bool {
+    pub(super) fn is_expired(&self) -> bool {
         let skew = u64::try_from(SKEW.as_millis()).unwrap_or(u64::MAX);
         self.expires_at_ms.saturating_add(skew) < clock::now_ms()
     }
@@ -180,7 +180,7 @@ impl Ledger {
         })
     }
 
-    async fn take(
+    pub(super) async fn take(
         &self,
         holder: &Holder,
         seen: Option<&Seen>,

@@ -18,11 +18,17 @@
 //! | `answer#<run>` | the one answer to it |
 //! | `parked#<run>#<part>` | the request of a run that several invocations carry out, until it is answered |
 //! | `parked#<run>#url` | where its answer goes |
+//! | `command#<time>#<id>` | what a person has had the function do |
+//!
+//! The partition `scopes` is a directory: it has a row for each scope, whose sort key is the scope.
+
+mod by_hand;
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::by_hand::{CommandRow, CommandState, Hold, SCOPES, ScopeRow};
 use super::state::State;
 use crate::desired::RemovalPolicy;
 use crate::dynamo::WireItem;
@@ -48,6 +54,9 @@ pub(crate) mod entry {
     pub(crate) const MIGRATION: &str = "migration#";
     pub(crate) const TABLE: &str = "table#";
     pub(crate) const GENERATION: &str = "generation#";
+    pub(crate) const RUN: &str = "run#";
+    pub(crate) const ATTEMPT: &str = "attempt#";
+    pub(crate) const COMMAND: &str = "command#";
     /// Sorts after every id and name.
     pub(crate) const LAST: &str = "~";
 
@@ -56,7 +65,7 @@ pub(crate) mod entry {
     }
 
     pub(crate) fn attempt(id: &str, number: u32) -> String {
-        format!("attempt#{id}#{number:06}")
+        format!("{ATTEMPT}{id}#{number:06}")
     }
 
     pub(crate) fn checkpoint(key: &str) -> String {
@@ -94,7 +103,7 @@ pub(crate) mod entry {
     }
 
     pub(crate) fn run(run: &str) -> String {
-        format!("run#{run}")
+        format!("{RUN}{run}")
     }
 
     pub(crate) fn answer(run: &str) -> String {
@@ -134,6 +143,10 @@ pub struct MetaRow {
     pub committed_by: Option<String>,
     /// What goes on though its request is answered.
     pub detached: Option<Detached>,
+    /// Who has deploys wait, since when and why.
+    pub hold: Option<Hold>,
+    /// Whether the scope stands in the directory.
+    pub listed: bool,
 }
 
 /// A generation that an Update has answered with.

@@ -75,6 +75,12 @@ pub enum Event {
     UndoSucceed,
     /// Taking it back stops with an error.
     UndoFail,
+    /// A person says that it is done.
+    MarkApplied,
+    /// A person says that it is taken back, or never ran.
+    MarkRolledBack,
+    /// A person says that what ran is what the build has.
+    Identify,
 }
 
 /// An event that cannot happen in this state.
@@ -100,7 +106,13 @@ impl State {
             (Pending | Undone | Started | Paused | Failed | Undoing | UndoFailed, Event::Start) => {
                 Ok(Started)
             }
-            (Started, Event::Succeed) | (AppliedWithErrors, Event::Mend) => Ok(Applied),
+            (Started, Event::Succeed)
+            | (AppliedWithErrors, Event::Mend)
+            | (
+                Pending | Undone | Started | Paused | Failed | Undoing | UndoFailed
+                | AppliedWithErrors,
+                Event::MarkApplied,
+            ) => Ok(Applied),
             (Started, Event::SucceedWithErrors) => Ok(AppliedWithErrors),
             (Started, Event::Pause) => Ok(Paused),
             (Started, Event::Fail) => Ok(Failed),
@@ -108,8 +120,14 @@ impl State {
                 Applied | AppliedWithErrors | Started | Paused | Failed | Undoing | UndoFailed,
                 Event::Undo,
             ) => Ok(Undoing),
-            (Undoing, Event::UndoSucceed) => Ok(Undone),
+            (Undoing, Event::UndoSucceed)
+            | (
+                Baseline | Applied | AppliedWithErrors | Started | Paused | Failed | Undoing
+                | UndoFailed,
+                Event::MarkRolledBack,
+            ) => Ok(Undone),
             (Undoing, Event::UndoFail) => Ok(UndoFailed),
+            (Baseline | Applied | AppliedWithErrors, Event::Identify) => Ok(self),
             _ => Err(IllegalTransition { state: self, event }),
         }
     }
@@ -170,10 +188,39 @@ mod tests {
     }
 
     #[test]
+    fn a_person_can_end_every_partial_state_either_way_and_says_nothing_twice() {
+        for state in STATES {
+            let (applied, back) =
+                (state.next(Event::MarkApplied), state.next(Event::MarkRolledBack));
+            if state.is_partial() {
+                assert_eq!((applied.unwrap(), back.unwrap()), (State::Applied, State::Undone));
+            }
+        }
+        for state in [State::Applied, State::Baseline] {
+            assert!(state.next(Event::MarkApplied).is_err(), "{state}");
+        }
+        for state in [State::Pending, State::Undone] {
+            assert!(state.next(Event::MarkRolledBack).is_err(), "{state}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_done_can_be_said_to_be_what_the_build_has() {
+        for state in STATES {
+            let same = state.next(Event::Identify);
+            assert_eq!(same.is_ok(), state.is_done(), "{state}");
+            assert!(same.is_err() || same == Ok(state));
+        }
+    }
+
+    #[test]
     fn a_state_of_a_newer_version_is_read_and_left_alone() {
         let state: State = serde_json::from_str("\"held_for_release\"").unwrap();
         assert_eq!(state, State::Unknown);
-        for event in [Event::Start, Event::Undo, Event::Succeed, Event::Baseline] {
+        let by_hand = [Event::MarkApplied, Event::MarkRolledBack, Event::Identify];
+        for event in
+            [Event::Start, Event::Undo, Event::Succeed, Event::Baseline].into_iter().chain(by_hand)
+        {
             assert!(state.next(event).is_err());
         }
     }

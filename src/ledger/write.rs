@@ -106,8 +106,8 @@ impl Lease {
         })?;
         let now = clock::now();
         let mut next = MigrationRow { state, ..row.clone() };
-        // The run that mends another's work does not make it its own, to be taken back with it.
-        if event != Event::Mend {
+        // Whoever mends or stops another run's work does not make it their own, to be taken back with it.
+        if !matches!(event, Event::Mend | Event::Pause) {
             next.run = self.run().to_owned();
             crate::BUILD.clone_into(&mut next.build);
         }
@@ -207,6 +207,8 @@ pub(crate) enum RowWrite {
         is_false: Option<&'static str>,
     },
     Delete(String),
+    /// A row of another partition than that of the scope.
+    In(String, Box<RowWrite>),
 }
 
 impl RowWrite {
@@ -222,9 +224,17 @@ impl RowWrite {
         Self::Set { entry, fields, is_false: None }
     }
 
+    pub(crate) fn in_partition(self, partition: impl Into<String>) -> Self {
+        Self::In(partition.into(), Box::new(self))
+    }
+
     fn action(self, ledger: &Ledger, fence: u64) -> TransactWriteItem {
         let builder = TransactWriteItem::builder();
         match self {
+            Self::In(partition, row) => {
+                let elsewhere = Ledger { scope: partition, ..ledger.clone() };
+                row.action(&elsewhere, fence)
+            }
             Self::Delete(entry) => {
                 let delete = Delete::builder()
                     .table_name(&ledger.table)

@@ -115,7 +115,7 @@ fn fate(input: &Input<'_>, row: &TableRow) -> Fate {
     }
     match input.observed.tables.get(&row.name) {
         None => Fate::Gone,
-        Some(live) => stand_in_the_way(input.scope, row, live).map_or(doomed, stays),
+        Some(live) => stand_in_the_way(input.place.scope, row, live).map_or(doomed, stays),
     }
 }
 

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::person::{self, Trouble};
 use super::{Input, Mode, Plan, copies};
 use crate::desired::{Baseline, Missing, OutOfOrder};
 use crate::dynamo::Status;
@@ -121,45 +122,37 @@ fn newest_done<'a>(input: &'a Input<'_>) -> Option<&'a str> {
 
 /// Finds rows that this build does not know, and rows whose migration has changed since.
 fn compare_with_history(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec<String>) {
-    let newest = input.specs.last().map(|spec| spec.id.as_str());
-    let touched = |row: &&MigrationRow| !matches!(row.state, State::Pending | State::Undone);
-    for row in input.observed.ledger.migrations.values().filter(touched) {
-        let Some(spec) = input.specs.iter().find(|spec| spec.id == row.id) else {
-            let is_future =
-                newest.is_none_or(|newest| compare_ids(&row.id, newest) == Ordering::Greater);
-            if is_future {
-                plan.notices.push(format!(
-                    "migration {} ({}) is newer than this build, which leaves it alone",
-                    row.id, row.state
-                ));
-            } else if input.desired.migrations.missing == Missing::Allow
-                || input.mode == Mode::Superset
-            {
+    let leads_back = input.mode == Mode::Superset;
+    let tolerates = leads_back || input.desired.migrations.missing == Missing::Allow;
+    let mut newer = Vec::new();
+    for row in input.observed.ledger.migrations.values() {
+        match Trouble::of(input.specs, row) {
+            Some(Trouble::Newer) if tolerates => plan.notices.push(format!(
+                "migration {} ({}) is newer than this build, which leaves it alone",
+                row.id, row.state
+            )),
+            Some(Trouble::Newer) => newer.push(row),
+            Some(Trouble::Missing) if tolerates => {
                 plan.notices.push(format!("migration {} ({}) is missing here", row.id, row.state));
-            } else {
-                objections.push(format!(
-                    "migration {} is {} in the ledger (by build {}) but missing from this build; \
-                     put it back, or set Migrations.Missing: allow",
-                    row.id, row.state, row.build
-                ));
             }
-            continue;
-        };
-        let may_be_mended = row.state == State::AppliedWithErrors;
-        let is_fixed = row.state.is_done() && !may_be_mended && input.mode.deploys();
-        if is_fixed && row.fingerprint != spec.fingerprint {
-            objections.push(format!(
-                "migration {} has changed since it was {}: {} on {} by build {}, now {}; \
-                 undo the change, and put what is new into a migration of its own",
-                row.id,
-                row.state,
-                row.fingerprint,
-                row.finished_at.as_deref().unwrap_or("an unknown date"),
-                row.build,
-                spec.fingerprint
-            ));
+            Some(Trouble::Missing) => objections.extend(objection(input, row)),
+            Some(Trouble::Changed) if !leads_back => objections.extend(objection(input, row)),
+            // What of them stands against a deploy does so where they are pending.
+            Some(
+                Trouble::Changed | Trouble::HalfDone | Trouble::ItemsFailed | Trouble::Foreign,
+            )
+            | None => {}
         }
     }
+    if !newer.is_empty() {
+        newer.sort_by(|a, b| compare_ids(&a.id, &b.id));
+        objections.push(person::downgrade(input.place, input.specs, &newer).to_string());
+    }
+}
+
+fn objection(input: &Input<'_>, row: &MigrationRow) -> Option<String> {
+    let concern = person::concern(input.place, input.specs, &input.observed.ledger, row);
+    concern.map(|concern| concern.to_string())
 }
 
 /// The build's migrations up to and with the target.
@@ -267,11 +260,8 @@ fn pending(
         copies::catch_up(input, spec, plan);
         return;
     }
-    if state == State::Unknown {
-        objections.push(format!(
-            "migration {} is in a state that only a newer version of tablewright knows; deploy that one",
-            spec.id
-        ));
+    if let Some(needs_a_person) = row.and_then(|row| objection(input, row)) {
+        objections.push(needs_a_person);
         return;
     }
     let mut out_of_order = false;
@@ -292,9 +282,8 @@ fn pending(
             }
         }
     }
-    let needs_a_person = row.and_then(|row| needs_a_person(spec, row));
-    let objection = needs_a_person.or_else(|| missing_table(input, spec));
-    if let Some(objection) = objection.or_else(|| copies::unready(input, spec)) {
+    let objection = missing_table(input, spec).or_else(|| copies::unready(input, spec));
+    if let Some(objection) = objection {
         objections.push(objection);
         return;
     }
@@ -304,34 +293,4 @@ fn pending(
         resumes: state.is_partial(),
         out_of_order,
     });
-}
-
-/// Whether part of a migration may be in place and nothing says that running it again is right.
-fn needs_a_person(spec: &Spec, row: &MigrationRow) -> Option<String> {
-    let repaired = row.fingerprint != spec.fingerprint;
-    let repeatable = match row.state {
-        State::Started | State::Paused | State::Failed | State::Undoing | State::UndoFailed => {
-            spec.idempotent
-        }
-        State::Pending
-        | State::Undone
-        | State::Baseline
-        | State::Applied
-        | State::AppliedWithErrors
-        | State::Unknown => true,
-    };
-    if repeatable || repaired {
-        return None;
-    }
-    let error = row.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
-    Some(format!(
-        "migration {} is {} since {} by run {}{error}: part of it may be in place, and it does not say that \
-         running it again is right. Look at the data, mend the migration, then raise its revision \
-         (now {}) or declare it idempotent",
-        spec.id,
-        row.state,
-        row.started_at.as_deref().unwrap_or("an unknown date"),
-        row.run,
-        spec.fingerprint
-    ))
 }

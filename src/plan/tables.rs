@@ -258,7 +258,7 @@ fn ownership(
         ));
     }
     let is_untagged = live.unsupported.contains(&Feature::Tags);
-    let tagged_ours = tag(OWNER_TAG) == Some(input.scope) || is_untagged;
+    let tagged_ours = tag(OWNER_TAG) == Some(input.place.scope) || is_untagged;
     if let Some(row) = row {
         // While a table is being made its tags cannot be read.
         let is_being_made = live.tags.is_empty() && !live.description.unsettled.is_empty();
@@ -279,7 +279,7 @@ fn ownership(
         }
     }
     match tag(OWNER_TAG) {
-        Some(owner) if owner != input.scope && !declared.adopt => Err(format!(
+        Some(owner) if owner != input.place.scope && !declared.adopt => Err(format!(
             "table {name} belongs to another stack's resource ({owner}); remove it there first, \
              or, if that stack is gone, set Adopt: true to take it over"
         )),

@@ -13,7 +13,7 @@ use crate::answer::Sender;
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::dynamo::Dynamo;
-use crate::handler::{Handler, Invocation};
+use crate::handler::{HandleError, Handler, Invocation};
 use crate::migrator::{BuildError, Migrator};
 use crate::request::AllowedHosts;
 use crate::services::{Regions, Services};
@@ -339,8 +339,25 @@ impl Stack {
         panic!("the run comes to no end");
     }
 
+    /// Sends the function a direct [command](crate::command).
+    ///
+    /// # Errors
+    /// What stands against it, as whoever invokes the function is told.
+    pub async fn command(&self, event: Value) -> Result<Value, HandleError> {
+        self.handle(event, &Arc::default()).await
+    }
+
     /// Invokes the function once.
     async fn invoke(&self, event: Value, mailbox: &Arc<Mutex<Vec<String>>>) -> Value {
+        let handled = self.handle(event, mailbox).await;
+        handled.expect("an answer that is kept in a mailbox gets there")
+    }
+
+    async fn handle(
+        &self,
+        event: Value,
+        mailbox: &Arc<Mutex<Vec<String>>>,
+    ) -> Result<Value, HandleError> {
         static INVOCATIONS: AtomicU64 = AtomicU64::new(0);
         let driver = self.machine.clone().map(|machine| Arc::new(machine) as Arc<dyn Driver>);
         let stacks = Arc::new(GoesThrough(self.status));
@@ -356,7 +373,6 @@ impl Stack {
             deadline: Deadline::after(self.invocation),
             log_stream: String::new(),
         };
-        let handled = function.handle(event, invocation).await;
-        handled.expect("an answer that is kept in a mailbox gets there")
+        function.handle(event, invocation).await
     }
 }

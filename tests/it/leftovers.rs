@@ -246,7 +246,8 @@ async fn what_a_newer_version_wrote_is_read_as_far_as_it_is_known_and_kept() {
         [("id", text("0003_c")), ("state", text("held_for_release")), ("newer", text("kept"))];
     leave(&stack, "migration#0003_c", item(row)).await;
 
-    let new = properties(&[support::with_index(table("orders"), "by_a", "a")]);
+    let mut new = properties(&[support::with_index(table("orders"), "by_a", "a")]);
+    new["Migrations"] = json!({ "Missing": "allow" });
     let function = stack.function(vec![marks("0001_a"), marks("0002_b")]);
     let answer = stack.update(&function, &new, &old).await.expect_success();
     assert!(

@@ -8,6 +8,7 @@ mod support;
 mod trap;
 
 mod backfills;
+mod commands;
 mod convergence;
 mod copies;
 mod deploys;

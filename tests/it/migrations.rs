@@ -172,16 +172,40 @@ async fn a_late_migration_fails_is_skipped_or_runs_by_policy() {
 }
 
 #[tokio::test]
-async fn an_older_build_leaves_newer_rows_alone_and_missing_older_ones_are_an_error() {
+async fn a_build_that_is_older_than_the_ledger_is_refused_with_both_ids_and_every_way_out() {
+    let stack = filled([]).await;
+    let all = orders(Value::Null);
+    let log = Arc::default();
+    let newer = stack.function(["0001_a", "0002_b", "0003_c"].map(|id| logging(id, &log)).into());
+    stack.update(&newer, &all, &all).await.expect_success();
+    let undo = r#"{"tablewright":"undo","to":"0001_a","scope":"6f1d2c80-8c1e-11f0-9b5a-0a58a9feac02/Data","#;
+    let older = stack.function(vec![logging("0001_a", &log)]);
+    stack.update(&older, &all, &all).await.expect_failure(&[
+        "the newest migration of this build is 0001_a, and the ledger has newer ones: 0002_b (applied, by build tablewright ",
+        "0003_c (applied",
+        "deploy a build that has them; or",
+        undo,
+        "Migrations.Missing: allow",
+    ]);
+    let none = stack.function(vec![]);
+    stack.update(&none, &all, &all).await.expect_failure(&[
+        "this build has no migrations, and the ledger has newer ones: 0001_a",
+        r#"{"tablewright":"undo","all":true,"#,
+    ]);
+    let allow = orders(json!({ "Missing": "allow" }));
+    let answer = stack.update(&older, &allow, &all).await.expect_success();
+    assert!(answer.reason().contains("migration 0002_b (applied) is newer than this build"));
+    assert_eq!(answer.0["Data"]["LedgerHead"], "0003_c");
+    assert_eq!(log.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_build_that_lacks_an_older_migration_is_refused_unless_it_may() {
     let stack = filled([]).await;
     let all = orders(Value::Null);
     let log = Arc::default();
     let both = stack.function(vec![logging("0001_a", &log), logging("0002_b", &log)]);
     stack.update(&both, &all, &all).await.expect_success();
-    let older = stack.function(vec![logging("0001_a", &log)]);
-    let answer = stack.update(&older, &all, &all).await.expect_success();
-    assert!(answer.reason().contains("migration 0002_b (applied) is newer than this build"));
-    assert_eq!(answer.0["Data"]["LedgerHead"], "0002_b");
     let without = stack.function(vec![logging("0002_b", &log)]);
     stack
         .update(&without, &all, &all)

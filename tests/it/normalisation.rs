@@ -10,8 +10,8 @@ use tablewright::schema::{
 };
 
 use crate::model;
-use crate::planner::observed;
-use crate::support::{SCOPE, properties, table, with, with_index};
+use crate::planner::{PLACE, observed};
+use crate::support::{properties, table, with, with_index};
 
 const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/0d8b5c9e-1f0a-4a38-9b62-5f5f1d5a7c11";
 const NOTHING: &str = "  nothing to do";
@@ -29,7 +29,7 @@ fn plan(declared: &Value, observed: &Observed) -> Vec<String> {
         desired: &desired,
         specs: &[],
         observed,
-        scope: SCOPE,
+        place: PLACE,
         run: "run",
         mode: Mode::Deploy,
     };

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use tablewright::desired::{DeclaredTable, Desired, RemovalPolicy};
 use tablewright::dynamo::{Description, Status};
+use tablewright::ledger::Place;
 use tablewright::ledger::rows::{MetaRow, Origin, TableRow};
 use tablewright::migration::Spec;
 use tablewright::observe::{LiveTable, OWNER_TAG, Observed};
@@ -58,6 +59,8 @@ pub(crate) fn observed(tables: impl IntoIterator<Item = Table>) -> Observed {
     }
     observed
 }
+
+pub(crate) const PLACE: Place<'static> = Place { ledger: "tablewright-ledger", scope: SCOPE };
 
 fn keep(id: &'static str, table: &'static str) -> Migration {
     Migration::backfill(id, table, |_| Ok(Change::Keep))
@@ -118,7 +121,7 @@ fn reviewed() -> (Desired, Vec<Spec>, Observed) {
 
 fn input(reviewed: &(Desired, Vec<Spec>, Observed), mode: Mode) -> Input<'_> {
     let (desired, specs, observed) = reviewed;
-    Input { desired, specs, observed, scope: SCOPE, run: "run", mode }
+    Input { desired, specs, observed, place: PLACE, run: "run", mode }
 }
 
 #[test]
@@ -299,7 +302,7 @@ proptest! {
             ..Desired::read(&json!({})).unwrap()
         };
         let input = Input {
-            desired: &desired, specs: &[], observed: &observed, scope: SCOPE, run: "run", mode: Mode::Deploy,
+            desired: &desired, specs: &[], observed: &observed, place: PLACE, run: "run", mode: Mode::Deploy,
         };
         match plan::plan(&input) {
             Ok(plan) => {
@@ -341,7 +344,7 @@ proptest! {
         }
         let desired = Desired { max_table_deletes: most, ..Desired::read(&json!({})).unwrap() };
         let input = Input {
-            desired: &desired, specs: &[], observed: &observed, scope: SCOPE, run: "run", mode,
+            desired: &desired, specs: &[], observed: &observed, place: PLACE, run: "run", mode,
         };
         let may_go = removal != RemovalPolicy::Retain && origin == Origin::Created
             && is_same && is_tagged && !is_protected && (is_declared || doomed.is_some());
@@ -372,7 +375,7 @@ proptest! {
             ..Desired::read(&json!({})).unwrap()
         };
         let input = Input {
-            desired: &desired, specs: &[], observed: &observed, scope: SCOPE, run: "run", mode: Mode::Superset,
+            desired: &desired, specs: &[], observed: &observed, place: PLACE, run: "run", mode: Mode::Superset,
         };
         let plan = plan::plan(&input).unwrap();
         prop_assert!(plan.removals.is_empty());

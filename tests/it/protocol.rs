@@ -337,12 +337,15 @@ async fn a_long_reason_and_a_thousand_tables_fit_an_answer() {
 }
 
 #[tokio::test]
-async fn every_sample_event_is_understood() {
+async fn every_sample_request_is_understood() {
     let stack = Stack::start().await;
     let mut seen = 0;
     for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).unwrap() {
         let name = file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
         let event = sample(&stack, &name);
+        if tablewright::command::is_command(&event) {
+            continue;
+        }
         let properties = tablewright::desired::Desired::read(&event["ResourceProperties"]);
         assert_eq!(properties.is_err(), name == "malformed", "{name}: {properties:?}");
         if let Some(old) = event.get("OldResourceProperties") {

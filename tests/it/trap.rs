@@ -19,10 +19,18 @@ pub(crate) enum Fault {
     Crash,
 }
 
+/// Which requests are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    All,
+    Writes,
+}
+
 /// Counts requests and brings the fault about at one of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Trap {
     fault: Fault,
+    counts: Counts,
     at: usize,
     seen: Arc<AtomicUsize>,
     pub(crate) crashed: Arc<Notify>,
@@ -30,7 +38,13 @@ pub(crate) struct Trap {
 
 impl Trap {
     pub(crate) fn at(request: usize, fault: Fault) -> Self {
-        Self { fault, at: request, seen: Arc::default(), crashed: Arc::default() }
+        let (seen, crashed) = Default::default();
+        Self { fault, counts: Counts::All, at: request, seen, crashed }
+    }
+
+    /// Only requests that write are counted, and meet the fault; a dead process sends no others either.
+    pub(crate) fn at_write(write: usize, fault: Fault) -> Self {
+        Self { counts: Counts::Writes, ..Self::at(write, fault) }
     }
 
     /// A client with this configuration that meets the trap, and tries nothing again.
@@ -51,11 +65,22 @@ impl Intercept for Trap {
 
     fn read_before_transmit(
         &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let number = self.seen.fetch_add(1, Ordering::SeqCst);
+        let target = context.request().headers().get("x-amz-target").unwrap_or_default();
+        let reads = ["GetItem", "Query", "Scan", "DescribeTable", "ListTagsOfResource"];
+        let is_read = reads.iter().any(|operation| target.ends_with(operation));
+        let number = if is_read && self.counts == Counts::Writes {
+            // It stands before the next write.
+            if self.fault == Fault::Fails || !self.has_sprung() {
+                return Ok(());
+            }
+            self.seen.load(Ordering::SeqCst)
+        } else {
+            self.seen.fetch_add(1, Ordering::SeqCst)
+        };
         match self.fault {
             Fault::Fails if number == self.at => Err("trapped".into()),
             // A dead process sends nothing more.

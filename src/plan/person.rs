@@ -1,0 +1,308 @@
+//! What about a migration a person has to decide: what is on record, what that leaves open, and the exact ways out.
+//!
+//! The plan refuses with these words, and `status` shows them: a migration is never silently run again or skipped.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::ledger::rows::{Hold, MigrationRow};
+use crate::ledger::state::State;
+use crate::ledger::{Place, Snapshot};
+use crate::migration::Spec;
+use crate::migrator::compare_ids;
+
+/// A direct command as it is to be sent to the function; its `Display` is the event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Call {
+    tablewright: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    all: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger: Option<String>,
+    scope: String,
+    by: &'static str,
+    reason: &'static str,
+}
+
+impl Call {
+    /// A command that takes nothing but the scope.
+    #[must_use]
+    pub fn new(place: Place<'_>, verb: &'static str) -> Self {
+        let is_named = place.ledger != crate::desired::DEFAULT_LEDGER_TABLE;
+        Self {
+            tablewright: verb,
+            action: None,
+            id: None,
+            to: None,
+            all: None,
+            ledger: is_named.then(|| place.ledger.to_owned()),
+            scope: place.scope.to_owned(),
+            by: "<you>",
+            reason: "<why>",
+        }
+    }
+
+    fn repair(place: Place<'_>, action: &'static str, id: &str) -> Self {
+        let new = Self::new(place, "repair");
+        Self { action: Some(action), id: Some(id.to_owned()), ..new }
+    }
+
+    /// Takes back what is newer than this migration, or everything.
+    fn undo(place: Place<'_>, to: Option<&str>) -> Self {
+        let (to, all) = (to.map(str::to_owned), to.is_none().then_some(true));
+        Self { to, all, ..Self::new(place, "undo") }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// One way out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WayOut {
+    /// When it is the right one, and what it does.
+    pub means: String,
+    /// The command to send, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Call>,
+}
+
+/// What a person has to decide; its `Display` is one sentence with all ways out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Concern {
+    /// What is on record, and what that leaves open.
+    pub why: String,
+    /// Each way out.
+    pub ways_out: Vec<WayOut>,
+}
+
+impl Concern {
+    fn new(why: String) -> Self {
+        Self { why, ways_out: Vec::new() }
+    }
+
+    fn or(mut self, means: impl Into<String>) -> Self {
+        self.ways_out.push(WayOut { means: means.into(), command: None });
+        self
+    }
+
+    fn or_send(mut self, means: impl Into<String>, command: Call) -> Self {
+        self.ways_out.push(WayOut { means: means.into(), command: Some(command) });
+        self
+    }
+}
+
+impl fmt::Display for Concern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}. Either ", self.why)?;
+        for (position, way) in self.ways_out.iter().enumerate() {
+            let or = if position == 0 { "" } else { "; or " };
+            write!(f, "{or}{}", way.means)?;
+            if let Some(command) = &way.command {
+                write!(f, ": {command}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What stands between a recorded migration and this build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It is newer than all that the build has.
+    Newer,
+    /// The build lacks it, and has newer ones.
+    Missing,
+    /// It is done, and has changed since.
+    Changed,
+    /// Part of it may be in place, and nothing says that running it again is right.
+    HalfDone,
+    /// It is done but for some items.
+    ItemsFailed,
+    /// Its state is one of a newer version of tablewright.
+    Foreign,
+}
+
+impl Trouble {
+    /// The trouble with a row, where there is any.
+    #[must_use]
+    pub fn of(specs: &[Spec], row: &MigrationRow) -> Option<Self> {
+        let Some(spec) = specs.iter().find(|spec| spec.id == row.id) else {
+            if matches!(row.state, State::Pending | State::Undone) {
+                return None;
+            }
+            let newest = specs.last().map(|spec| spec.id.as_str());
+            let is_newer =
+                newest.is_none_or(|newest| compare_ids(&row.id, newest) == Ordering::Greater);
+            return Some(if is_newer { Self::Newer } else { Self::Missing });
+        };
+        let is_changed = row.fingerprint != spec.fingerprint;
+        match row.state {
+            State::Pending | State::Undone => None,
+            State::Baseline | State::Applied => is_changed.then_some(Self::Changed),
+            State::AppliedWithErrors => Some(Self::ItemsFailed),
+            State::Started | State::Paused | State::Failed | State::Undoing | State::UndoFailed => {
+                (!is_changed && !spec.idempotent).then_some(Self::HalfDone)
+            }
+            State::Unknown => Some(Self::Foreign),
+        }
+    }
+}
+
+/// What a person has to decide about a recorded migration, in whatever mode.
+#[must_use]
+pub fn concern(
+    place: Place<'_>,
+    specs: &[Spec],
+    ledger: &Snapshot,
+    row: &MigrationRow,
+) -> Option<Concern> {
+    let spec = specs.iter().find(|spec| spec.id == row.id);
+    let concern = match (Trouble::of(specs, row)?, spec) {
+        (Trouble::Newer, _) => downgrade(place, specs, &[row]),
+        (Trouble::Missing, _) => missing(row),
+        (Trouble::Changed, Some(spec)) => changed(place, spec, row),
+        (Trouble::HalfDone, Some(spec)) => half_done(place, specs, spec, ledger, row),
+        (Trouble::ItemsFailed, _) => items_failed(place, row),
+        (Trouble::Foreign, _) => foreign(row),
+        (Trouble::Changed | Trouble::HalfDone, None) => return None,
+    };
+    Some(concern)
+}
+
+/// A deploy into a scope that somebody holds.
+#[must_use]
+pub fn held(place: Place<'_>, hold: &Hold) -> Concern {
+    Concern::new(format!("the scope is {hold}; nothing was changed"))
+        .or("wait until they lift the hold")
+        .or_send("lift it, and deploy again", Call::new(place, "resume"))
+}
+
+/// A deploy of a build that is older than what the ledger has.
+pub(super) fn downgrade(place: Place<'_>, specs: &[Spec], newer: &[&MigrationRow]) -> Concern {
+    let newest = specs.last().map(|spec| spec.id.as_str());
+    let here = newest.map_or_else(
+        || "this build has no migrations".to_owned(),
+        |newest| format!("the newest migration of this build is {newest}"),
+    );
+    let recorded: Vec<_> = newer
+        .iter()
+        .map(|row| format!("{} ({}, by build {})", row.id, row.state, row.build))
+        .collect();
+    let why = format!("{here}, and the ledger has newer ones: {}", recorded.join(", "));
+    let mut concern = Concern::new(why).or("deploy a build that has them");
+    if newer.iter().any(|row| row.state.is_applied() || row.state.is_partial()) {
+        concern = concern.or_send(
+            "have the build that has them take them back first, before this one is deployed",
+            Call::undo(place, newest),
+        );
+    }
+    concern.or("set Migrations.Missing: allow, which leaves them as they are")
+}
+
+fn missing(row: &MigrationRow) -> Concern {
+    let why = format!(
+        "migration {} is {} in the ledger (by build {}) but missing from this build",
+        row.id, row.state, row.build
+    );
+    Concern::new(why).or("put it back").or("set Migrations.Missing: allow")
+}
+
+fn changed(place: Place<'_>, spec: &Spec, row: &MigrationRow) -> Concern {
+    let why = format!(
+        "migration {} has changed since it was {}: {} on {} by build {}, now {}",
+        row.id,
+        row.state,
+        row.fingerprint,
+        row.finished_at.as_deref().unwrap_or("an unknown date"),
+        row.build,
+        spec.fingerprint
+    );
+    Concern::new(why)
+        .or("undo the change, and put what is new into a migration of its own")
+        .or_send(
+            "say that both do the same, so that nothing has to run",
+            Call::repair(place, "fingerprint", &row.id),
+        )
+}
+
+fn foreign(row: &MigrationRow) -> Concern {
+    let why = format!(
+        "migration {} is in a state that only a newer version of tablewright knows",
+        row.id
+    );
+    Concern::new(why).or("deploy that version").or("leave the migration alone until then")
+}
+
+fn items_failed(place: Place<'_>, row: &MigrationRow) -> Concern {
+    let id = &row.id;
+    let why = format!(
+        "migration {id} is applied but for some items, whose keys and errors are in the ledger under failed#{id}#; \
+         trying them again is safe, and each deploy does"
+    );
+    let again = Call { id: Some(id.clone()), ..Call::new(place, "retry-failed") };
+    Concern::new(why)
+        .or("mend the transform and raise its revision, then deploy")
+        .or_send("mend the items, then have them tried again", again)
+        .or_send(
+            "say that the items are as they should be",
+            Call::repair(place, "mark-applied", id),
+        )
+}
+
+fn half_done(
+    place: Place<'_>,
+    specs: &[Spec],
+    spec: &Spec,
+    ledger: &Snapshot,
+    row: &MigrationRow,
+) -> Concern {
+    let id = &row.id;
+    let error = row.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    let reached = ledger.reached.get(id).map(|reached| format!("; {reached}")).unwrap_or_default();
+    let why = format!(
+        "migration {id} is {} since {} by run {}, build {}{error}{reached}: part of it may be in place, and it does not \
+         say that running it again is right. Look at the data",
+        row.state,
+        row.started_at.as_deref().unwrap_or("an unknown date"),
+        row.run,
+        row.build,
+    );
+    let concern = Concern::new(why)
+        .or(format!(
+            "mend the migration, then raise its revision (now {}) or declare it idempotent, and deploy: it runs again",
+            spec.fingerprint
+        ))
+        .or_send(
+            "where the data is as it should be after it",
+            Call::repair(place, "mark-applied", id),
+        )
+        .or_send(
+            "where the data is as it was before it, so that it runs again from its start",
+            Call::repair(place, "mark-rolled-back", id),
+        );
+    if !spec.reversible || !is_newest_touched(ledger, id) {
+        return concern;
+    }
+    let before = specs.iter().rev().find(|spec| compare_ids(&spec.id, id) == Ordering::Less);
+    let to = before.map(|spec| spec.id.as_str());
+    concern.or_send("have its own way back take it back", Call::undo(place, to))
+}
+
+/// Whether nothing newer would be taken back together with this migration.
+fn is_newest_touched(ledger: &Snapshot, id: &str) -> bool {
+    let is_touched = |row: &&MigrationRow| row.state.is_applied() || row.state.is_partial();
+    let mut touched = ledger.migrations.values().filter(is_touched);
+    touched.all(|row| compare_ids(&row.id, id) != Ordering::Greater)
+}
