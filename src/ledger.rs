@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 pub use self::commands::Held;
 pub(crate) use self::commands::{Taken, Taking};
@@ -99,6 +100,11 @@ impl Ledger {
     #[must_use]
     pub fn place(&self) -> Place<'_> {
         Place { ledger: &self.table, scope: &self.scope }
+    }
+
+    /// What leads to a run, and holds no secret: the input of an execution that goes on with it.
+    pub(crate) fn address_of(&self, run: &str) -> Value {
+        json!({ "ledger": self.table, "scope": self.scope, "run": run })
     }
 
     /// Makes the ledger table where there is none: on demand, protected against deletion, with point-in-time recovery.

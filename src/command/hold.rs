@@ -37,7 +37,8 @@ pub(super) async fn pause(acting: &Acting<'_>) -> Result<Outcome, CommandError> 
     Ok(Outcome::done(said).with("was", acting.was()).with("paused", paused))
 }
 
-/// Lifts the hold, and says what is left to do.
+/// Lifts the hold, and says what is left to do. What goes on in the background gets another execution: the one that it had may
+/// have ended, and two of them only take turns.
 pub(super) async fn resume(acting: &Acting<'_>) -> Result<Outcome, CommandError> {
     let hold = acting.snapshot.meta.as_ref().and_then(|meta| meta.hold.clone());
     if hold.is_some() {
@@ -49,10 +50,8 @@ pub(super) async fn resume(acting: &Acting<'_>) -> Result<Outcome, CommandError>
     let said = match (left.len(), detached) {
         (0, _) => format!("{was}, and no migration is left to run"),
         (n, Some(detached)) => {
-            format!(
-                "{was}; run {} goes on within minutes with what is left of {n} migrations",
-                detached.run
-            )
+            drive(acting, &detached.run).await?;
+            format!("{was}; run {} goes on with what is left of {n} migrations", detached.run)
         }
         (n, None) => {
             format!("{was}; {n} migrations are left to run, and the next deploy goes on with them")
@@ -60,6 +59,18 @@ pub(super) async fn resume(acting: &Acting<'_>) -> Result<Outcome, CommandError>
     };
     let was = hold.map(|hold| json!(hold));
     Ok(Outcome::done(said).with("was", was).with("left", left))
+}
+
+/// Has the state machine call for slices of a run.
+async fn drive(acting: &Acting<'_>, run: &str) -> Result<(), CommandError> {
+    let Some(driver) = &acting.hands.services.driver else {
+        return Err(CommandError::Refused(format!(
+            "run {run} is to go on in the background, and TABLEWRIGHT_STATE_MACHINE_ARN names no state machine"
+        )));
+    };
+    let execution = format!("{run}-{}", acting.lease.fence());
+    let started = driver.start(&execution, &acting.lease.ledger().address_of(run)).await;
+    started.map_err(|error| CommandError::Failed(error.to_string()))
 }
 
 /// The migrations of this build that are not done.

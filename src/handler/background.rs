@@ -40,7 +40,7 @@ impl Work {
         lease.park(&run, &self.envelope, None).await?;
         let driver = self.handler.services.driver.as_ref();
         let driver = driver.ok_or_else(|| Interrupt::Failed(NO_MACHINE.to_owned()))?;
-        let started = driver.start(&run, &self.address_of(&run)).await;
+        let started = driver.start(&run, &self.ledger.address_of(&run)).await;
         started.map_err(|error| Interrupt::Failed(error.to_string()))
     }
 

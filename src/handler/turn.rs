@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use super::Verdict;
 use super::times::Times;
 use super::work::Work;
@@ -162,7 +160,7 @@ impl Work {
                  any more. Deploying again goes on from there",
             );
         };
-        match driver.start(&self.run, &self.address_of(&self.run)).await {
+        match driver.start(&self.run, &self.ledger.address_of(&self.run)).await {
             Ok(()) => {
                 tracing::info!(execution = self.run, "a state machine goes on");
                 Verdict::GoesOn { at_ms: clock::now_ms(), reason: "handed over".to_owned() }
@@ -175,11 +173,6 @@ impl Work {
                 Verdict::failed(format!("{error}. Deploying again goes on from there"))
             }
         }
-    }
-
-    /// What leads to a run, and holds no secret: the input of its execution.
-    pub(super) fn address_of(&self, run: &str) -> Value {
-        json!({ "ledger": self.ledger.table(), "scope": self.ledger.scope(), "run": run })
     }
 }
 

@@ -12,6 +12,7 @@ use tablewright::testing::{self, ControlPlane};
 use tablewright::{Backfill, Cap, Change, Guard, Item, Migration, MigrationError, Migrator};
 use tokio::sync::Notify;
 
+use crate::driver::FakeDriver;
 use crate::support::{
     self, SCOPE, Stack, deliver, item, number, properties, table, text, with_index,
 };
@@ -368,7 +369,8 @@ async fn a_run_between_two_slices_is_not_disturbed_by_what_can_wait() {
 #[tokio::test]
 async fn what_goes_on_in_the_background_waits_as_long_as_the_scope_is_held() {
     let (stack, _) = deployed(vec![counting("0001_a")]).await;
-    let function = stack.function(vec![counting("0001_a"), counting("0002_b")]);
+    let driver = FakeDriver::default();
+    let function = driver.function(&stack, vec![counting("0001_a"), counting("0002_b")]);
     let mut event = stack.event("Update", &declared(), Some(&declared()));
     event.as_object_mut().unwrap().remove("ResponseURL");
     let run = "a-run-detached";
@@ -394,7 +396,13 @@ async fn what_goes_on_in_the_background_waits_as_long_as_the_scope_is_held() {
     );
     send(&function, &undo).await;
     let resumed = send(&function, &signed(json!({ "tablewright": "resume" }))).await;
-    assert_says(resumed["said"].as_str().unwrap(), &["run a-run-detached goes on within minutes"]);
+    assert_says(
+        resumed["said"].as_str().unwrap(),
+        &["run a-run-detached goes on with what is left"],
+    );
+    let [(name, input)] = driver.executions().try_into().unwrap();
+    assert_ne!(name, run, "the one that it had may have ended");
+    assert_eq!(input["run"], run);
     assert_eq!(send(&function, &slice).await["status"], "done");
     assert_eq!(stack.migrations().await, ["0001_a applied", "0002_b applied"]);
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod cloudformation;
+mod driver;
 mod engine;
 mod support;
 mod trap;
@@ -13,7 +14,6 @@ mod convergence;
 mod copies;
 mod deploys;
 mod detached;
-mod driver;
 mod exactly_once;
 mod faults;
 mod features;
@@ -32,6 +32,6 @@ mod removals;
 mod rollbacks;
 mod sequencing;
 mod services;
+mod signed;
 mod slices;
-mod stacks;
 mod strict;

@@ -1,9 +1,12 @@
-//! The question to CloudFormation: what is sent, that its signature is good, and what is made of every kind of answer.
+//! The requests that are signed here, to CloudFormation and Step Functions: what is sent, that its signature is good, and what is
+//! made of every kind of answer.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tablewright::stacks::{CloudFormation, StackStatus, Stacks, Unreadable};
+use tablewright::states::{Driver, NotStarted, StateMachine};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
@@ -60,7 +63,7 @@ async fn the_status_is_asked_for_with_one_signed_request() {
     let expected = [("Action", "DescribeStacks"), ("Version", "2010-05-15"), ("StackName", STACK)];
     assert_eq!(form, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!(request.headers["x-amz-security-token"], "a token");
-    assert_eq!(signature_of(request), signature_for(request));
+    assert_eq!(signature_of(request), signature_for(request, "cloudformation"));
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -79,7 +82,7 @@ fn signature_of(request: &Request) -> String {
 }
 
 /// The signature that AWS would compute for what has arrived ("Create a signed AWS API request", IAM user guide).
-fn signature_for(request: &Request) -> String {
+fn signature_for(request: &Request, service: &str) -> String {
     let signed = part(request, "SignedHeaders");
     assert!(
         ["host", "x-amz-date", "x-amz-security-token"].iter().all(|name| signed.contains(name))
@@ -90,7 +93,7 @@ fn signature_for(request: &Request) -> String {
     let headers: String = headers.collect();
     let canonical = format!("POST\n/\n\n{headers}\n{signed}\n{}", hash(&request.body));
     let date = request.headers["x-amz-date"].to_str().unwrap();
-    let scope = format!("{}/eu-west-1/cloudformation/aws4_request", &date[..8]);
+    let scope = format!("{}/eu-west-1/{service}/aws4_request", &date[..8]);
     assert_eq!(part(request, "Credential"), format!("AKIDEXAMPLE/{scope}"));
     let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hash(canonical.as_bytes()));
     let key = format!("AWS4{SECRET}").into_bytes();
@@ -173,4 +176,52 @@ async fn without_a_server_credentials_or_a_region_nothing_is_known() {
         let error = stacks.status(STACK).await.unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
+}
+
+const MACHINE: &str = "arn:aws:states:eu-west-1:111122223333:stateMachine:LongRuns";
+
+/// Starts an execution where the server answers with these, one after another.
+async fn start(answers: Vec<ResponseTemplate>) -> (Result<(), NotStarted>, Vec<Request>) {
+    let server = MockServer::start().await;
+    for answer in answers {
+        Mock::given(any()).respond_with(answer).up_to_n_times(1).mount(&server).await;
+    }
+    let machine =
+        StateMachine::new(&config(), MACHINE.to_owned(), "tables".to_owned(), Some(server.uri()));
+    let started = machine.unwrap().start("0011aabb", &json!({ "run": "0011aabb" })).await;
+    (started, server.received_requests().await.unwrap())
+}
+
+#[tokio::test]
+async fn an_execution_is_started_with_one_signed_request_that_names_the_function() {
+    let body = json!({ "executionArn": "arn", "startDate": 1.0 });
+    let (started, requests) = start(vec![ResponseTemplate::new(200).set_body_json(body)]).await;
+    assert_eq!(started, Ok(()));
+    let [request] = requests.as_slice() else { panic!("{} requests", requests.len()) };
+    assert_eq!(request.headers["x-amz-target"], "AWSStepFunctions.StartExecution");
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!((&body["stateMachineArn"], &body["name"]), (&json!(MACHINE), &json!("0011aabb")));
+    let input: Value = serde_json::from_str(body["input"].as_str().unwrap()).unwrap();
+    assert_eq!(input, json!({ "run": "0011aabb", "function": "tables" }));
+    assert_eq!(signature_of(request), signature_for(request, "states"));
+}
+
+#[tokio::test]
+async fn an_execution_that_was_started_before_is_started_and_any_other_refusal_is_told() {
+    let refusal = |code: &str| {
+        let body = json!({ "__type": format!("com.amazonaws.swf#{code}"), "message": "no" });
+        ResponseTemplate::new(400).set_body_json(body)
+    };
+    let (started, _) = start(vec![refusal("ExecutionAlreadyExists")]).await;
+    assert_eq!(started, Ok(()));
+    let (started, requests) = start(vec![refusal("AccessDeniedException")]).await;
+    assert_eq!(
+        started.unwrap_err().to_string(),
+        "the state machine could not be started (HTTP status 400, AccessDeniedException no); \
+         the function's role needs states:StartExecution on it"
+    );
+    assert_eq!(requests.len(), 1);
+    let failing = || ResponseTemplate::new(503);
+    let (started, requests) = start(vec![failing(), failing(), ResponseTemplate::new(200)]).await;
+    assert_eq!((started, requests.len()), (Ok(()), 3));
 }
