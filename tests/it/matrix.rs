@@ -95,7 +95,11 @@ fn every_fault_at_every_step_of_each_scenario_ends_as_the_model_has_it() {
         let is_the_last = |nth: u64| match case.fault.step() {
             Step::Whole => nth > 1,
             Step::Delivery => nth > 2,
-            Step::Request | Step::LedgerRequest | Step::LedgerWrite | Step::Item => false,
+            Step::Request
+            | Step::RequestOfARun
+            | Step::LedgerRequest
+            | Step::LedgerWrite
+            | Step::Item => false,
         };
         while !is_the_last(case.nth) && check(case, record) && filter.step.is_none() {
             case.nth += 1;

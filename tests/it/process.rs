@@ -40,7 +40,7 @@ impl Program<'_> {
             Some(kib) => {
                 let mut shell = Command::new("/bin/sh");
                 shell
-                    .args(["-c", &format!("ulimit -v {kib} -c 0 && exec \"$0\" \"$@\"")])
+                    .args(["-c", &format!("ulimit -v {kib} && ulimit -c 0 && exec \"$0\" \"$@\"")])
                     .arg(this);
                 shell
             }

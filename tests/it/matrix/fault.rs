@@ -52,6 +52,8 @@ pub(super) enum Fault {
 pub(super) enum Step {
     /// Each request to DynamoDB.
     Request,
+    /// Each of them, from the first on that the run sends under its lease.
+    RequestOfARun,
     /// Each request to the ledger.
     LedgerRequest,
     /// Each of them that writes.
@@ -122,12 +124,11 @@ impl Fault {
 
     pub(super) fn step(self) -> Step {
         match self {
-            Self::OwnPanic
-            | Self::Hangs
-            | Self::Slow
-            | Self::LeaseLost
-            | Self::OvertakenByTheWayBack
-            | Self::TwiceAtOnce => Step::Request,
+            Self::OwnPanic | Self::Hangs | Self::Slow | Self::LeaseLost | Self::TwiceAtOnce => {
+                Step::Request
+            }
+            // Before it has its lease, a run cannot be told from one that comes later.
+            Self::OvertakenByTheWayBack => Step::RequestOfARun,
             Self::ThrottledForAWhile | Self::Throttled | Self::Denied => Step::LedgerRequest,
             Self::KilledBefore | Self::KilledAfter | Self::KilledEachTime => Step::LedgerWrite,
             Self::MigrationPanic | Self::OutOfMemory => Step::Item,

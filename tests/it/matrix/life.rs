@@ -271,6 +271,7 @@ impl<W: World> Life<'_, W> {
             has_struck |= fault == Fault::OutOfMemory;
             world.pass(RETRIES_AFTER).await;
         }
+        has_struck |= world.stage().has_struck();
         world.stage().calm();
         let record = json!({
             "requestContext": { "condition": "RetriesExhausted", "approximateInvokeCount": 2 },

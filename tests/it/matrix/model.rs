@@ -90,7 +90,8 @@ pub(super) async fn check_gone_back<W: World>(
     let stage = life.world.stage();
     let said = answer.map(|answer| answer.reason().to_owned()).unwrap_or_default();
     let orders = items(stage, ORDERS).await;
-    if said.contains("is paused, and the next deploy goes on with it") {
+    let words = ["is paused, and the next deploy goes on with it", "ran out of time"];
+    if words.iter().any(|words| said.contains(words)) {
         check_half_migrated(life.scenario(), &orders)?;
     } else {
         let what = format!("orders after the way back ({said})");
@@ -108,7 +109,7 @@ pub(super) async fn check_gone_back<W: World>(
     Ok(())
 }
 
-/// What is paused is kept: each migration has met an order or has not.
+/// What is paused is kept, and what time ran out over stays: each migration has met an order or has not.
 fn check_half_migrated(scenario: Scenario, orders: &[Item]) -> Result<(), String> {
     let (before, after) = (scenario.orders(), scenario.migrated());
     expect("how many orders there are", orders.len(), before.len())?;

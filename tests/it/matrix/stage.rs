@@ -35,6 +35,8 @@ struct Trap {
     scope: String,
     nth: u64,
     seen: u64,
+    /// Whether the run has taken its lease.
+    has_begun: bool,
     has_struck: bool,
     victim: Option<Arc<Process>>,
 }
@@ -54,7 +56,8 @@ impl Stage {
     /// Has a fault strike at its nth step from now on.
     pub(super) fn arm(&self, fault: Fault, nth: u64, scope: &str) {
         let scope = scope.to_owned();
-        let trap = Trap { fault, scope, nth, seen: 0, has_struck: false, victim: None };
+        let (seen, has_begun, has_struck, victim) = (0, false, false, None);
+        let trap = Trap { fault, scope, nth, seen, has_begun, has_struck, victim };
         *self.trap.lock().unwrap() = Some(trap);
     }
 
@@ -128,7 +131,9 @@ impl Stage {
     fn turn(&self, arrival: &Arrival) -> Option<(Fault, String, Option<Arc<Process>>)> {
         let mut trap = self.trap.lock().unwrap();
         let trap = trap.as_mut()?;
-        if !counts(trap.fault.step(), arrival) {
+        // The first write under a lease.
+        trap.has_begun |= arrival.operation == "TransactWriteItems";
+        if !trap.counts(arrival) {
             return None;
         }
         trap.seen += 1;
@@ -156,13 +161,18 @@ impl Stage {
     }
 }
 
-fn counts(step: Step, arrival: &Arrival) -> bool {
-    let is_about_the_ledger = arrival.tables.iter().any(|name| name == LEDGER);
-    let reads = ["GetItem", "BatchGetItem", "Query", "Scan", "DescribeTable"];
-    match step {
-        Step::Request => true,
-        Step::LedgerRequest => is_about_the_ledger,
-        Step::LedgerWrite => is_about_the_ledger && !reads.contains(&arrival.operation.as_str()),
-        Step::Item | Step::Delivery | Step::Whole => false,
+impl Trap {
+    /// Whether a request is a step of those at which the fault can strike.
+    fn counts(&self, arrival: &Arrival) -> bool {
+        let is_about_the_ledger = arrival.tables.iter().any(|name| name == LEDGER);
+        let reads = ["GetItem", "BatchGetItem", "Query", "Scan", "DescribeTable"];
+        let is_read = reads.contains(&arrival.operation.as_str());
+        match self.fault.step() {
+            Step::Request => true,
+            Step::RequestOfARun => self.has_begun,
+            Step::LedgerRequest => is_about_the_ledger,
+            Step::LedgerWrite => is_about_the_ledger && !is_read,
+            Step::Item | Step::Delivery | Step::Whole => false,
+        }
     }
 }
