@@ -50,7 +50,7 @@ pub(super) enum Fault {
 /// What the steps are at which a fault can strike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Each request to DynamoDB.
+    /// Each request to DynamoDB; queries that follow upon each other are one.
     Request,
     /// Each of them, from the first on that the run sends under its lease.
     RequestOfARun,

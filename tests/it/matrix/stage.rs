@@ -37,6 +37,8 @@ struct Trap {
     seen: u64,
     /// Whether the run has taken its lease.
     has_begun: bool,
+    /// Whether the request before was a query.
+    was_query: bool,
     has_struck: bool,
     victim: Option<Arc<Process>>,
 }
@@ -55,10 +57,16 @@ impl Stage {
 
     /// Has a fault strike at its nth step from now on.
     pub(super) fn arm(&self, fault: Fault, nth: u64, scope: &str) {
-        let scope = scope.to_owned();
-        let (seen, has_begun, has_struck, victim) = (0, false, false, None);
-        let trap = Trap { fault, scope, nth, seen, has_begun, has_struck, victim };
-        *self.trap.lock().unwrap() = Some(trap);
+        *self.trap.lock().unwrap() = Some(Trap {
+            fault,
+            scope: scope.to_owned(),
+            nth,
+            seen: 0,
+            has_begun: false,
+            was_query: false,
+            has_struck: false,
+            victim: None,
+        });
     }
 
     /// Names the process that dies of it.
@@ -133,6 +141,11 @@ impl Stage {
         let trap = trap.as_mut()?;
         // The first write under a lease.
         trap.has_begun |= arrival.operation == "TransactWriteItems";
+        // A journal is read in many parts, of which one stands for all.
+        let is_query = arrival.operation == "Query";
+        if std::mem::replace(&mut trap.was_query, is_query) && is_query {
+            return None;
+        }
         if !trap.counts(arrival) {
             return None;
         }
