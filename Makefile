@@ -13,9 +13,12 @@ ZIG_VERSION := 0.17.1
 # `make watch FUNCTION=bootstrap` runs the function without migrations instead.
 FUNCTION ?= functions
 EVENT ?= events/create.json
-# The cases of `make test-faults`: how many, and the seed of the first.
+# The cases of `make test-faults`: how many by chance, and the seed of the first; and which of the matrix, all by default.
 CASES ?= 1000
 SEED ?= 0
+FAULT ?=
+SCENARIO ?=
+STEP ?=
 # Where `make watch` listens and `make invoke` calls.
 PORT ?= 9000
 
@@ -32,7 +35,7 @@ BENCH_SCRIPTS := benches/node/node_modules/.package-lock.json
 DYNAMODB_LOCAL := $(TOOLS)/dynamodb-local/installed
 
 # Tests in which the engine makes no difference: loops over faults, and what runs on the strict plane or on none.
-ENGINELESS := exactly_once:: faults:: whatever_stops strict:: sequencing:: features:: convergence:: backfills:: \
+ENGINELESS := exactly_once:: matrix:: faults:: whatever_stops strict:: sequencing:: features:: convergence:: backfills:: \
 	planner:: normalisation:: preflight::
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -55,8 +58,10 @@ test: ## Run the unit, integration and documentation tests
 	cargo test
 
 .PHONY: test-faults
-test-faults: ## Kill the function in CASES seeded cases, from SEED on, and compare what it leaves with a model
+test-faults: ## Kill the function in CASES seeded cases, from SEED on; then have each fault strike at each step
 	TABLEWRIGHT_CASES="$(CASES)" TABLEWRIGHT_SEED="$(SEED)" cargo test --test it exactly_once::every
+	TABLEWRIGHT_FAULT="$(FAULT)" TABLEWRIGHT_SCENARIO="$(SCENARIO)" TABLEWRIGHT_STEP="$(STEP)" \
+		cargo test --test it matrix::every -- --ignored --nocapture
 
 .PHONY: dynamodb-local
 dynamodb-local: $(DYNAMODB_LOCAL) ## Install AWS's own DynamoDB Local here (needs Maven, and Java 17 or later)

@@ -146,9 +146,9 @@ pub struct Sender(Way);
 #[derive(Debug, Clone)]
 enum Way {
     Http(reqwest::Client),
-    /// Keeps the bodies, for tests in which no time passes but where work waits: a socket would count as waiting.
+    /// No sockets, for tests in which no time passes but where work waits: a socket would count as waiting.
     #[cfg(feature = "testing")]
-    Mailbox(std::sync::Arc<std::sync::Mutex<Vec<String>>>),
+    InProcess(crate::testing::Receiver),
 }
 
 impl Sender {
@@ -173,14 +173,14 @@ impl Sender {
         match &self.0 {
             Way::Http(_) => Self::new(),
             #[cfg(feature = "testing")]
-            Way::Mailbox(_) => Ok(self.clone()),
+            Way::InProcess(_) => Ok(self.clone()),
         }
     }
 
     /// Puts the bodies there instead of sending them.
     #[cfg(feature = "testing")]
-    pub(crate) fn keeping(mailbox: std::sync::Arc<std::sync::Mutex<Vec<String>>>) -> Self {
-        Self(Way::Mailbox(mailbox))
+    pub(crate) fn keeping(receiver: crate::testing::Receiver) -> Self {
+        Self(Way::InProcess(receiver))
     }
 
     /// Puts the body to the presigned URL: no content type, for the signature covers an empty one.
@@ -190,25 +190,8 @@ impl Sender {
     /// # Errors
     /// [`SendError`]; it never holds the URL.
     pub async fn send(&self, url: &ResponseUrl, body: &str) -> Result<(), SendError> {
-        let client = match &self.0 {
-            Way::Http(client) => client,
-            #[cfg(feature = "testing")]
-            Way::Mailbox(mailbox) => {
-                let mut bodies = mailbox.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                bodies.push(body.to_owned());
-                return Ok(());
-            }
-        };
         let attempt = || async {
-            let request = client
-                .put(url.expose().clone())
-                .header(reqwest::header::CONTENT_TYPE, "")
-                .body(body.to_owned());
-            let response = request.send().await;
-            let status = match response {
-                Ok(response) => response.status(),
-                Err(error) => return Err(SendError::Undelivered(chain(&error.without_url()))),
-            };
+            let status = self.put(url, body).await?;
             if status.is_success() {
                 Ok(())
             } else if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -228,6 +211,25 @@ impl Sender {
             .when(|error| matches!(error, SendError::Undelivered(_)))
             .notify(|error, pause| tracing::warn!(%error, ?pause, "answering again"))
             .await
+    }
+
+    /// Puts the body once.
+    async fn put(&self, url: &ResponseUrl, body: &str) -> Result<StatusCode, SendError> {
+        let client = match &self.0 {
+            Way::Http(client) => client,
+            #[cfg(feature = "testing")]
+            Way::InProcess(receiver) => {
+                let status = receiver.put(url.expose().as_str(), body);
+                return StatusCode::from_u16(status)
+                    .map_err(|error| SendError::Undelivered(error.to_string()));
+            }
+        };
+        let request = client.put(url.expose().clone());
+        let request = request.header(reqwest::header::CONTENT_TYPE, "").body(body.to_owned());
+        match request.send().await {
+            Ok(response) => Ok(response.status()),
+            Err(error) => Err(SendError::Undelivered(chain(&error.without_url()))),
+        }
     }
 }
 

@@ -17,7 +17,9 @@ use std::time::Duration;
 pub(crate) use self::cleanup::clean_up;
 pub(crate) use self::commit::gone;
 pub(crate) use self::delete::{delete_and_wait, delete_resource};
-pub(crate) use self::migrations::{backfill_name, call, context, forget, retry_failed_items};
+pub(crate) use self::migrations::{
+    backfill_name, call, context, forget, retry_failed_items, sweep,
+};
 use crate::deadline::Deadline;
 use crate::desired::Desired;
 use crate::dynamo::{Dynamo, patiently};

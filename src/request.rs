@@ -129,6 +129,16 @@ impl Envelope {
         format!("{}/{}", self.stack_uuid(), self.logical_id)
     }
 
+    /// Whether the physical id is one that another resource of ours was given.
+    #[must_use]
+    pub fn names_another_resource(&self) -> bool {
+        let named = self.physical_id.as_deref().and_then(|id| id.strip_prefix("tablewright:"));
+        let named = named.and_then(|named| named.rsplit_once(':'));
+        named.is_some_and(|(resource, _)| {
+            resource != format!("{}:{}", self.stack_uuid(), self.logical_id)
+        })
+    }
+
     /// The id of the run that this request starts.
     ///
     /// Lambda delivers an event at least once, so equal deliveries must give equal ids; CloudFormation

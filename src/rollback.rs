@@ -104,9 +104,7 @@ pub(crate) async fn revert(
 ) -> Result<Undone, Interrupt> {
     let snapshot = run.lease.ledger().snapshot().await?;
     let mut report = Undone { undone: undone_by(&snapshot, &run.id), ..Undone::default() };
-    // What this run has begun to take back bears its own name by now.
-    let runs = [runs, std::slice::from_ref(&run.id)].concat();
-    let migrations = work_of(&snapshot, &runs);
+    let migrations = work_of(&snapshot, runs);
     let obstacle = migrations.iter().find_map(|row| {
         if row.state == State::Paused && !is_detached(&row.run) {
             return Some(format!(
@@ -147,7 +145,8 @@ fn work_of<'a>(snapshot: &'a Snapshot, runs: &[String]) -> Vec<&'a MigrationRow>
 
 /// What earlier slices of a run have taken back, newest first.
 fn undone_by(snapshot: &Snapshot, run: &str) -> Vec<String> {
-    let is_undone = |row: &&MigrationRow| row.run == run && row.state == State::Undone;
+    let is_undone =
+        |row: &&MigrationRow| row.undone_by.as_deref() == Some(run) && row.state == State::Undone;
     let mut rows: Vec<_> = snapshot.migrations.values().filter(is_undone).collect();
     rows.sort_by(|a, b| compare_ids(&b.id, &a.id));
     rows.into_iter().map(|row| format!("migration {}", row.id)).collect()

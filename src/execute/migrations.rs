@@ -12,7 +12,7 @@ use crate::deadline::Deadline;
 use crate::interrupt::{Interrupt, panic_message};
 use crate::ledger::rows::MigrationRow;
 use crate::ledger::state::{Event, State};
-use crate::ledger::{Detail, Snapshot};
+use crate::ledger::{Detail, Lease, Snapshot};
 use crate::migration::{Action, Backfill, Context, Migration, MigrationError, Spec, Work};
 use crate::plan::MigrationStep;
 
@@ -178,6 +178,15 @@ pub(crate) async fn forget(run: &Run, id: &str) {
     if let Err(error) = run.lease.forget_positions(&checkpoint_prefix(id)).await {
         tracing::warn!(migration = id, %error, "its checkpoints are left behind");
     }
+}
+
+/// Forgets where migrations had come that are at rest: what a process has left that died over their end.
+pub(crate) async fn sweep(lease: &Lease, ledger: &Snapshot) -> Result<(), Interrupt> {
+    let is_at_rest = |id: &str| {
+        let row = ledger.migrations.get(id);
+        row.is_some_and(|row| row.state.is_done() || row.state == State::Undone)
+    };
+    lease.forget_positions_of(is_at_rest).await
 }
 
 pub(crate) fn context(run: &Run, spec: &Spec, direction: Direction, deadline: Deadline) -> Context {

@@ -60,6 +60,9 @@ impl Ending {
 
 impl Work {
     pub(super) async fn delete(&self) -> Done {
+        if self.envelope.names_another_resource() {
+            return Err(Verdict::success("nothing to delete: the id is that of another resource"));
+        }
         let row = match self.begin().await {
             Err(error) if error.class == Class::Missing => {
                 return Err(Verdict::success("there is no ledger, so nothing is ours to delete"));

@@ -92,6 +92,9 @@ impl Work {
         let row = self.begin_somewhere().await?;
         let Held { lease, times, row } = self.take_lease(row).await?;
         let mut snapshot = self.ledger.snapshot().await?;
+        if lease.was_left() {
+            execute::sweep(&lease, &snapshot).await?;
+        }
         let Way { mode, doubt } = self.way(snapshot.meta.as_ref()).await;
         let hold = snapshot.meta.as_ref().and_then(|meta| meta.hold.as_ref());
         if let Some(hold) = hold.filter(|_| mode.deploys()) {

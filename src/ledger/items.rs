@@ -62,6 +62,21 @@ impl Lease {
         self.forget(&entry::progress(prefix)).await
     }
 
+    /// Forgets where the backfills of these migrations have come, named by their ids.
+    pub(crate) async fn forget_positions_of(
+        &self,
+        is_meant: impl Fn(&str) -> bool,
+    ) -> Result<(), Interrupt> {
+        for kind in [entry::checkpoint(""), entry::progress("")] {
+            let rows = self.rows_after(&kind).await?.into_iter();
+            let is_of_one = |rest: &String| rest.split('#').next().is_some_and(&is_meant);
+            let rows = rows.map(|(rest, _)| rest).filter(is_of_one);
+            let deletes = rows.map(|rest| RowWrite::Delete(format!("{kind}{rest}")));
+            self.write_all(deletes.collect()).await?;
+        }
+        Ok(())
+    }
+
     /// Items of a migration that could not be handled, by the rest of their keys.
     pub(crate) async fn failed_items(
         &self,

@@ -52,6 +52,7 @@ struct Inner {
     ledger: Ledger,
     holder: Holder,
     fence: u64,
+    was_left: bool,
     lost: Arc<Mutex<Option<String>>>,
     renewal: JoinHandle<()>,
 }
@@ -185,7 +186,9 @@ impl Ledger {
         holder: &Holder,
         seen: Option<&Seen>,
     ) -> Result<Option<Lease>, dynamo::Error> {
-        if let Some(other) = seen.and_then(|seen| seen.holder.as_ref()) {
+        let left_by = seen.and_then(|seen| seen.holder.as_ref());
+        let was_left = left_by.is_some();
+        if let Some(other) = left_by {
             tracing::warn!(superseded_run = other.run, "taking over the lease of an earlier run");
         }
         let fence = seen.map_or(0, |seen| seen.fence) + 1;
@@ -218,21 +221,21 @@ impl Ledger {
         });
         let written = patiently(|| self.dynamo.write_item(&self.table, write.clone())).await?;
         match written {
-            Written::Done => Ok(Some(self.hold(holder.clone(), fence))),
+            Written::Done => Ok(Some(self.hold(holder.clone(), fence, was_left))),
             // A response that was lost leaves our own row behind: the write was done.
             Written::Conflict(Some(row)) if Seen::read(&row).holder.as_ref() == Some(holder) => {
-                Ok(Some(self.hold(holder.clone(), Seen::read(&row).fence)))
+                Ok(Some(self.hold(holder.clone(), Seen::read(&row).fence, was_left)))
             }
             Written::Conflict(_) => Ok(None),
         }
     }
 
-    fn hold(&self, holder: Holder, fence: u64) -> Lease {
+    fn hold(&self, holder: Holder, fence: u64, was_left: bool) -> Lease {
         let lost = Arc::new(Mutex::new(None));
         let renewal = renew(self.clone(), holder.clone(), fence, Arc::clone(&lost));
         let renewal = tokio::spawn(renewal.instrument(tracing::Span::current()));
         let ledger = self.clone();
-        Lease { inner: Arc::new(Inner { ledger, holder, fence, lost, renewal }) }
+        Lease { inner: Arc::new(Inner { ledger, holder, fence, was_left, lost, renewal }) }
     }
 }
 
@@ -303,6 +306,12 @@ impl Lease {
     #[must_use]
     pub fn fence(&self) -> u64 {
         self.inner.fence
+    }
+
+    /// Whether the holder before has not given it back: it died, or was overtaken, and may have left something half done.
+    #[must_use]
+    pub fn was_left(&self) -> bool {
+        self.inner.was_left
     }
 
     /// Asks the ledger whether the lease is still held. Called before what cannot be taken back.

@@ -225,9 +225,9 @@ pub struct MigrationRow {
     pub fingerprint: String,
     /// One sentence.
     pub description: String,
-    /// Run that last changed the state.
+    /// Run that last applied it, or tried to.
     pub run: String,
-    /// Build that last changed the state.
+    /// Build of that run.
     pub build: String,
     /// How often it was started, forward or back.
     pub attempts: u32,
@@ -241,6 +241,8 @@ pub struct MigrationRow {
     pub out_of_order: bool,
     /// Whether its journal takes it back, whatever build there is.
     pub journal: bool,
+    /// Run that is taking it back or has; `None` where none has since it was last applied.
+    pub undone_by: Option<String>,
 }
 
 /// `attempt#<id>#<number>`

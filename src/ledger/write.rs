@@ -106,10 +106,26 @@ impl Lease {
         })?;
         let now = clock::now();
         let mut next = MigrationRow { state, ..row.clone() };
-        // Whoever mends or stops another run's work does not make it their own, to be taken back with it.
-        if !matches!(event, Event::Mend | Event::Pause) {
-            next.run = self.run().to_owned();
-            crate::BUILD.clone_into(&mut next.build);
+        match event {
+            // Whoever takes another run's work back does not make it their own: who goes on with that finds it by the run
+            // that did it.
+            Event::Undo | Event::UndoSucceed | Event::UndoFail => {
+                next.undone_by = Some(self.run().to_owned());
+            }
+            // Nor does whoever mends or stops it, to be taken back with it.
+            Event::Mend | Event::Pause => {}
+            Event::Baseline
+            | Event::Start
+            | Event::Succeed
+            | Event::SucceedWithErrors
+            | Event::Fail
+            | Event::MarkApplied
+            | Event::MarkRolledBack
+            | Event::Identify => {
+                next.run = self.run().to_owned();
+                crate::BUILD.clone_into(&mut next.build);
+                next.undone_by = None;
+            }
         }
         let begins = matches!(event, Event::Start | Event::Undo);
         if begins {
@@ -134,8 +150,8 @@ impl Lease {
                 direction: attempt_direction(state).to_owned(),
                 outcome: state,
                 fingerprint: next.fingerprint.clone(),
-                run: next.run.clone(),
-                build: next.build.clone(),
+                run: next.undone_by.clone().unwrap_or_else(|| next.run.clone()),
+                build: crate::BUILD.to_owned(),
                 started_at: next.started_at.clone().unwrap_or_default(),
                 finished_at: next.finished_at.clone(),
                 error: detail.error.map(bounded),

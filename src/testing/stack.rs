@@ -9,18 +9,15 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::ControlPlane;
-use crate::answer::Sender;
+use super::function::{Function, Receiver};
 use crate::clock;
-use crate::deadline::Deadline;
 use crate::dynamo::Dynamo;
-use crate::handler::{HandleError, Handler, Invocation};
+use crate::handler::HandleError;
 use crate::migrator::{BuildError, Migrator};
-use crate::request::AllowedHosts;
 use crate::services::{Regions, Services};
 use crate::stacks::{StackStatus, Stacks, Unreadable};
 use crate::states::{Driver, NotStarted};
 
-const HOST: &str = "cloudformation.test";
 /// Longest that Lambda lets an invocation run.
 const INVOCATION: Duration = Duration::from_mins(15);
 /// More slices than any run has.
@@ -69,6 +66,7 @@ pub struct Stack {
     id: String,
     held: Option<Held>,
     status: &'static str,
+    receiver: Receiver,
     requests: u64,
     invocation: Duration,
     machine: Option<Machine>,
@@ -171,6 +169,7 @@ impl Stack {
             id: format!("arn:aws:cloudformation:{region}:111122223333:stack/Test/6f1d2c80"),
             held: None,
             status: "REVIEW_IN_PROGRESS",
+            receiver: Receiver::default(),
             requests: 0,
             invocation: INVOCATION,
             machine: None,
@@ -295,7 +294,7 @@ impl Stack {
         let mut event = json!({
             "RequestType": kind,
             "RequestId": format!("request-{number}"),
-            "ResponseURL": format!("http://{HOST}/{number}"),
+            "ResponseURL": self.receiver.url(number),
             "StackId": self.id,
             "LogicalResourceId": "Data",
             "ResourceType": "Custom::DynamoDBTables",
@@ -312,22 +311,21 @@ impl Stack {
 
     /// Has the function handle an event, and what its state machine calls for; takes the answer.
     async fn deliver(&self, event: Value) -> Answer {
-        let mailbox = Arc::<Mutex<Vec<String>>>::default();
-        let before = self.executions();
-        self.invoke(event, &mailbox).await;
+        let (url, before) = (event["ResponseURL"].clone(), self.executions());
+        self.invoke(event).await;
         for input in self.machine.iter().flat_map(Machine::inputs).skip(before) {
-            self.execute(input, &mailbox).await;
+            self.execute(input).await;
         }
-        let body = mailbox.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let body = body.expect("every request is answered");
+        let put = self.receiver.puts().pop().filter(|put| url == put.url.as_str());
+        let body = put.expect("every request is answered").body;
         Answer(serde_json::from_str(&body).expect("an answer is JSON"))
     }
 
     /// What the state machine does: calls for slices of the run, each when the one before says, until it is over.
-    async fn execute(&self, mut input: Value, mailbox: &Arc<Mutex<Vec<String>>>) {
+    async fn execute(&self, mut input: Value) {
         input["tablewright"] = json!("advance");
         for _ in 0..SLICES_MAX {
-            let slice = self.invoke(input.clone(), mailbox).await;
+            let slice = self.invoke(input.clone()).await;
             if slice["status"] == "done" {
                 return;
             }
@@ -344,35 +342,21 @@ impl Stack {
     /// # Errors
     /// What stands against it, as whoever invokes the function is told.
     pub async fn command(&self, event: Value) -> Result<Value, HandleError> {
-        self.handle(event, &Arc::default()).await
+        self.handle(event).await
     }
 
     /// Invokes the function once.
-    async fn invoke(&self, event: Value, mailbox: &Arc<Mutex<Vec<String>>>) -> Value {
-        let handled = self.handle(event, mailbox).await;
-        handled.expect("an answer that is kept in a mailbox gets there")
+    async fn invoke(&self, event: Value) -> Value {
+        self.handle(event).await.expect("an answer that is taken gets there")
     }
 
-    async fn handle(
-        &self,
-        event: Value,
-        mailbox: &Arc<Mutex<Vec<String>>>,
-    ) -> Result<Value, HandleError> {
+    async fn handle(&self, event: Value) -> Result<Value, HandleError> {
         static INVOCATIONS: AtomicU64 = AtomicU64::new(0);
         let driver = self.machine.clone().map(|machine| Arc::new(machine) as Arc<dyn Driver>);
         let stacks = Arc::new(GoesThrough(self.status));
-        let function = Handler::new(
-            Services { stacks, driver, ..self.services.clone() },
-            self.migrator.clone(),
-            AllowedHosts::parse(HOST),
-            Sender::keeping(Arc::clone(mailbox)),
-        )
-        .working_here();
-        let invocation = Invocation {
-            id: format!("invocation-{}", INVOCATIONS.fetch_add(1, Ordering::Relaxed)),
-            deadline: Deadline::after(self.invocation),
-            log_stream: String::new(),
-        };
-        function.handle(event, invocation).await
+        let services = Services { stacks, driver, ..self.services.clone() };
+        let function = Function::new(services, self.migrator.clone(), &self.receiver);
+        let invocation = format!("invocation-{}", INVOCATIONS.fetch_add(1, Ordering::Relaxed));
+        function.deliver(event, &invocation, self.invocation).await
     }
 }

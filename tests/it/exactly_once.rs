@@ -9,23 +9,24 @@
 
 mod case;
 mod change;
-mod dice;
-mod function;
+pub(crate) mod dice;
 mod model;
 mod run;
 mod verdict;
 mod writer;
 
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tablewright::testing::checkpoint_every;
 
 use self::case::Case;
-use self::function::CASE;
 use self::run::Run;
 
+/// Names the case to the process.
+const CASE: &str = "TABLEWRIGHT_CASE";
 /// Cases that run at the same time; each mostly waits.
 const AT_ONCE: usize = 8;
 
@@ -58,7 +59,7 @@ fn every_item_ends_as_one_application_and_the_writers_changes_make_it() {
     assert!(failures.is_empty(), "{count} of {cases} cases failed:\n{}", failures.join("\n"));
 }
 
-/// The function: this very program, which [`function::Process`] starts once more for it.
+/// The function: this very program, which [`Process`](crate::process::Process) starts once more for it.
 #[test]
 #[ignore = "it is the process that the other test starts and kills"]
 fn function() {
@@ -69,10 +70,15 @@ fn function() {
     runtime.block_on(tablewright::run(case.migrator())).unwrap();
 }
 
+/// Where the processes of a case log.
+fn log_path(case: &Case) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("exactly-once-{}.log", case.seed))
+}
+
 /// Runs one case; the failure says how to run it again.
 fn check(seed: u64) -> Result<(), String> {
     let case = Arc::new(Case::new(seed));
-    let log = function::log_path(&case);
+    let log = log_path(&case);
     drop(std::fs::remove_file(&log));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let work = AssertUnwindSafe(|| runtime.block_on(Run::check(case)));

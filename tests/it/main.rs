@@ -5,6 +5,7 @@
 mod cloudformation;
 mod driver;
 mod engine;
+mod process;
 mod support;
 mod trap;
 
@@ -22,6 +23,7 @@ mod handover;
 mod last_resort;
 mod leftovers;
 mod logs;
+mod matrix;
 mod migrations;
 mod model;
 mod normalisation;

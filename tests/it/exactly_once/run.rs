@@ -12,8 +12,9 @@ use tokio::sync::{Mutex, Notify};
 
 use super::case::{About, Aim, COPIES, Case, How, LATENCY, Moment, Stop, TABLE, Then};
 use super::dice::Dice;
-use super::function::{CloudFormation, Process};
 use super::writer::Writer;
+use super::{CASE, log_path};
+use crate::process::{CloudFormation, Process, Program};
 use crate::support::{Item, number, text};
 
 /// Deploys after the last that was stopped on purpose.
@@ -125,23 +126,29 @@ impl Run {
             Some(How::OutOfTime(time)) => time,
             Some(How::Killed | How::Frozen) | None => Duration::from_mins(1),
         };
-        let process = Process::start(&self.case, endpoint, &self.cloudformation, event, time).await;
+        let program = Program {
+            test: "exactly_once::function",
+            env: &[(CASE, self.case.seed.to_string())],
+            memory: None,
+            log: &log_path(&self.case),
+        };
+        let process = Process::start(&program, endpoint, &self.cloudformation, event, time).await;
         let process = Arc::new(process);
         self.stage.arm(&process, stop).await;
         tokio::select! {
             () = self.stage.stopped.notified() => {}
-            ended = process.ended() => ended?,
+            ended = process.ended() => drop(ended?),
         }
         let was_stopped = self.stage.disarm().await;
         if was_stopped && stop.is_some_and(|stop| stop.how == How::Frozen) {
             self.frozen.push(process);
         }
-        if let Some(answer) = self.cloudformation.answers(event).await.pop() {
+        if let Some(answer) = self.cloudformation.answers(event).pop() {
             return Ok(End::Answered(answer));
         }
         // What it had sent last may be under way.
         tokio::time::sleep(LATENCY + Duration::from_millis(10)).await;
-        if let Some(answer) = self.cloudformation.answers(event).await.pop() {
+        if let Some(answer) = self.cloudformation.answers(event).pop() {
             return Ok(End::Answered(answer));
         }
         let Some(stop) = stop else { return Err("a process answered nothing".to_owned()) };
