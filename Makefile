@@ -79,8 +79,8 @@ bench: $(BENCH_SCRIPTS) $(DYNAMODB_LOCAL) ## Measure planning, a deploy with not
 .PHONY: check
 check: ## Check format, lints, documentation and dependencies, the quickest first
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- --deny warnings
-	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps
 	$(MAKE) --no-print-directory deny
 
 .PHONY: deny
@@ -116,7 +116,7 @@ watch: export AWS_REGION ?= eu-west-1
 watch: export AWS_ENDPOINT_URL ?= http://127.0.0.1:8000
 watch: export TABLEWRIGHT_RESPONSE_HOSTS ?= 127.0.0.1,localhost
 watch: $(PYTHON_TOOLS) ## Run FUNCTION as a local Lambda on PORT; rebuild it on changes
-	cargo lambda watch $(if $(filter bootstrap,$(FUNCTION)),--bin,--example) "$(FUNCTION)" \
+	cargo lambda watch --package tablewright $(if $(filter bootstrap,$(FUNCTION)),--bin,--example) "$(FUNCTION)" \
 		--invoke-address 127.0.0.1 --invoke-port "$(PORT)"
 
 # By no name: `watch` knows its one function as the default, and an example by no other name.
@@ -137,7 +137,7 @@ e2e: tools ## Deploy the demo app with the real CDK command line to a cloud on t
 # A test compares it with what the library says.
 .PHONY: infra/lib/state-machine.json
 infra/lib/state-machine.json: ## Write the definition of the state machine for the construct
-	cargo run --quiet --bin tablewright state-machine > "$@.new"
+	cargo run --quiet --package tablewright-cli state-machine > "$@.new"
 	mv "$@.new" "$@"
 
 .PHONY: clean

@@ -82,6 +82,23 @@ pub enum HandleError {
     NotDone(#[from] CommandError),
 }
 
+impl HandleError {
+    /// Its name, by which whoever invokes the function tells errors apart.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotARequest(_) => "NotARequest",
+            Self::NotACommand(_) => "NotACommand",
+            Self::Unanswered(_) => "Unanswered",
+            Self::CutOff(_) => "CutOff",
+            Self::Ledger(_) => "Ledger",
+            Self::NotDone(CommandError::Malformed(_)) => "Malformed",
+            Self::NotDone(CommandError::Refused(_)) => "Refused",
+            Self::NotDone(CommandError::Failed(_)) => "Failed",
+        }
+    }
+}
+
 /// How the work ended.
 enum Verdict {
     /// To be answered; with the generation that CloudFormation is to hold, where it may be another than before.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use crate::answer::Sender;
@@ -43,7 +43,11 @@ pub async fn run(migrator: Result<Migrator, BuildError>) -> Result<(), Error> {
             deadline: deadline(event.context.deadline),
             log_stream: event.context.env_config.log_stream.clone(),
         };
-        Box::pin(handler.handle(event.payload, invocation)).await.map_err(Error::from)
+        let handled = Box::pin(handler.handle(event.payload, invocation)).await;
+        handled.map_err(|error| Diagnostic {
+            error_type: error.name().to_owned(),
+            error_message: error.to_string(),
+        })
     };
     lambda_runtime::run(service_fn(serve)).await
 }

@@ -24,7 +24,8 @@ impl Function {
     pub(crate) async fn start(cloud: &Cloud) -> Result<Self, Box<dyn Error>> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut process = Command::new("cargo")
-            .args(["lambda", "watch", "--example", "functions", "--ignore-changes"])
+            .args(["lambda", "watch", "--ignore-changes"])
+            .args(["--package", "tablewright", "--example", "functions"])
             .args(["--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()])
             .env("AWS_ENDPOINT_URL_DYNAMODB", &cloud.endpoint)
             .env("AWS_ENDPOINT_URL_CLOUDFORMATION", cloud.cloudformation())
