@@ -121,6 +121,18 @@ impl fmt::Display for Concern {
     }
 }
 
+/// Most migrations that are named; an answer has room for 4,096 bytes, and its end is what to do.
+const NAMED: usize = 10;
+
+/// The beginning of an author's error, which can be of any length.
+fn shortened(error: &str) -> String {
+    const CHARACTERS_MAX: usize = 400;
+    match error.char_indices().nth(CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &error[..end]),
+        None => error.to_owned(),
+    }
+}
+
 /// What stands between a recorded migration and this build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
@@ -200,10 +212,12 @@ pub(super) fn downgrade(place: Place<'_>, specs: &[Spec], newer: &[&MigrationRow
         || "this build has no migrations".to_owned(),
         |newest| format!("the newest migration of this build is {newest}"),
     );
-    let recorded: Vec<_> = newer
-        .iter()
-        .map(|row| format!("{} ({}, by build {})", row.id, row.state, row.build))
-        .collect();
+    let named = newer.iter().take(NAMED);
+    let mut recorded: Vec<_> =
+        named.map(|row| format!("{} ({}, by build {})", row.id, row.state, row.build)).collect();
+    if newer.len() > NAMED {
+        recorded.push(format!("and {} more", newer.len() - NAMED));
+    }
     let why = format!("{here}, and the ledger has newer ones: {}", recorded.join(", "));
     let mut concern = Concern::new(why).or("deploy a build that has them");
     if newer.iter().any(|row| row.state.is_applied() || row.state.is_partial()) {
@@ -273,7 +287,8 @@ fn half_done(
     row: &MigrationRow,
 ) -> Concern {
     let id = &row.id;
-    let error = row.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    let error = row.error.as_deref().map(|error| format!(" ({})", shortened(error)));
+    let error = error.unwrap_or_default();
     let reached = ledger.reached.get(id).map(|reached| format!("; {reached}")).unwrap_or_default();
     let why = format!(
         "migration {id} is {} since {} by run {}, build {}{error}{reached}: part of it may be in place, and it does not \
@@ -362,6 +377,21 @@ mod tests {
             assert_eq!(Trouble::of(&[own], &row(state)), Some(Trouble::HalfDone), "{state}");
             assert_eq!(Trouble::of(&[idempotent], &row(state)), None, "{state}");
             assert_eq!(Trouble::of(&[revised], &row(state)), None, "{state}");
+        }
+    }
+
+    #[test]
+    fn what_to_do_fits_an_answer_however_much_there_is_to_say() {
+        let place = Place {
+            ledger: "tablewright-ledger",
+            scope: "6f1d2c80-8c1e-11f0-9b5a-0a58a9feac02/Data",
+        };
+        let error = Some("ä€😀".repeat(700));
+        let failed = MigrationRow { error, ..row(State::Failed) };
+        let many: Vec<_> = (0..500).map(|_| &failed).collect();
+        let told = concern(place, &[spec("2_b")], &Snapshot::default(), &failed).unwrap();
+        for told in [told, downgrade(place, &[], &many)] {
+            assert!(told.to_string().len() < 3500, "{told}");
         }
     }
 
