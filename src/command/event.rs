@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Act, Back, Command, CommandError, Look, Repair, Signed, VERB, Verb, Wanted};
+use crate::plan::Call;
 
 /// The verbs, as an event has them.
 const VERBS: [&str; 9] =
@@ -19,7 +20,7 @@ const WORDS_MAX: usize = 1000;
 
 pub(super) fn read(event: &Value) -> Result<Command, CommandError> {
     let (Some(event), Some(name)) = (event.as_object(), event[VERB].as_str()) else {
-        return Err(unknown(&event[VERB].to_string()));
+        return Err(unknown("what is no text"));
     };
     let mut fields = Fields { event, known: vec![VERB], problems: Vec::new() };
     let ledger = fields.text("ledger");
@@ -145,6 +146,9 @@ impl Fields<'_> {
             self.problem(
                 "what writes is recorded with by and reason, since Lambda does not tell a function who has invoked it",
             );
+        }
+        if signed.by == Call::BY || signed.reason == Call::REASON {
+            self.problem("by and reason are to be filled in");
         }
         if signed.by.len() > WORDS_MAX || signed.reason.len() > WORDS_MAX {
             self.problem(format!("by and reason have at most {WORDS_MAX} bytes each"));

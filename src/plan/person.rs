@@ -33,6 +33,10 @@ pub struct Call {
 }
 
 impl Call {
+    /// What stands for the words of whoever sends it.
+    pub(crate) const BY: &'static str = "<you>";
+    pub(crate) const REASON: &'static str = "<why>";
+
     /// A command that takes nothing but the scope.
     #[must_use]
     pub fn new(place: Place<'_>, verb: &'static str) -> Self {
@@ -45,8 +49,8 @@ impl Call {
             all: None,
             ledger: is_named.then(|| place.ledger.to_owned()),
             scope: place.scope.to_owned(),
-            by: "<you>",
-            reason: "<why>",
+            by: Self::BY,
+            reason: Self::REASON,
         }
     }
 
@@ -114,6 +118,18 @@ impl fmt::Display for Concern {
             }
         }
         Ok(())
+    }
+}
+
+/// Most migrations that are named; an answer has room for 4,096 bytes, and its end is what to do.
+const NAMED: usize = 10;
+
+/// The beginning of an author's error, which can be of any length.
+fn shortened(error: &str) -> String {
+    const CHARACTERS_MAX: usize = 400;
+    match error.char_indices().nth(CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &error[..end]),
+        None => error.to_owned(),
     }
 }
 
@@ -196,10 +212,12 @@ pub(super) fn downgrade(place: Place<'_>, specs: &[Spec], newer: &[&MigrationRow
         || "this build has no migrations".to_owned(),
         |newest| format!("the newest migration of this build is {newest}"),
     );
-    let recorded: Vec<_> = newer
-        .iter()
-        .map(|row| format!("{} ({}, by build {})", row.id, row.state, row.build))
-        .collect();
+    let named = newer.iter().take(NAMED);
+    let mut recorded: Vec<_> =
+        named.map(|row| format!("{} ({}, by build {})", row.id, row.state, row.build)).collect();
+    if newer.len() > NAMED {
+        recorded.push(format!("and {} more", newer.len() - NAMED));
+    }
     let why = format!("{here}, and the ledger has newer ones: {}", recorded.join(", "));
     let mut concern = Concern::new(why).or("deploy a build that has them");
     if newer.iter().any(|row| row.state.is_applied() || row.state.is_partial()) {
@@ -269,7 +287,8 @@ fn half_done(
     row: &MigrationRow,
 ) -> Concern {
     let id = &row.id;
-    let error = row.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    let error = row.error.as_deref().map(|error| format!(" ({})", shortened(error)));
+    let error = error.unwrap_or_default();
     let reached = ledger.reached.get(id).map(|reached| format!("; {reached}")).unwrap_or_default();
     let why = format!(
         "migration {id} is {} since {} by run {}, build {}{error}{reached}: part of it may be in place, and it does not \
@@ -305,4 +324,99 @@ fn is_newest_touched(ledger: &Snapshot, id: &str) -> bool {
     let is_touched = |row: &&MigrationRow| row.state.is_applied() || row.state.is_partial();
     let mut touched = ledger.migrations.values().filter(is_touched);
     touched.all(|row| compare_ids(&row.id, id) != Ordering::Greater)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [State; 11] = [
+        State::Pending,
+        State::Baseline,
+        State::Started,
+        State::Applied,
+        State::AppliedWithErrors,
+        State::Paused,
+        State::Failed,
+        State::Undoing,
+        State::Undone,
+        State::UndoFailed,
+        State::Unknown,
+    ];
+
+    fn spec(id: &str) -> Spec {
+        let migration = crate::Migration::new(id.to_owned(), |_| async { Ok(()) });
+        migration.spec()
+    }
+
+    fn row(state: State) -> MigrationRow {
+        let fingerprint = spec("2_b").fingerprint;
+        MigrationRow { id: "2_b".to_owned(), state, fingerprint, ..MigrationRow::default() }
+    }
+
+    #[test]
+    fn what_the_build_lacks_and_something_may_be_left_of_is_newer_or_missing() {
+        let (older, younger) = ([spec("1_a")], [spec("1_a"), spec("3_c")]);
+        for state in STATES {
+            let is_touched = !matches!(state, State::Pending | State::Undone);
+            for specs in [&[], older.as_slice()] {
+                let expected = is_touched.then_some(Trouble::Newer);
+                assert_eq!(Trouble::of(specs, &row(state)), expected, "{state}");
+            }
+            let expected = is_touched.then_some(Trouble::Missing);
+            assert_eq!(Trouble::of(&younger, &row(state)), expected, "{state}");
+        }
+    }
+
+    #[test]
+    fn what_is_partial_needs_a_person_unless_somebody_has_said_that_it_may_run_again() {
+        for state in STATES.into_iter().filter(|state| state.is_partial()) {
+            let own = spec("2_b");
+            let idempotent = Spec { idempotent: true, ..own.clone() };
+            let revised = Spec { fingerprint: "another".to_owned(), ..own.clone() };
+            assert_eq!(Trouble::of(&[own], &row(state)), Some(Trouble::HalfDone), "{state}");
+            assert_eq!(Trouble::of(&[idempotent], &row(state)), None, "{state}");
+            assert_eq!(Trouble::of(&[revised], &row(state)), None, "{state}");
+        }
+    }
+
+    #[test]
+    fn what_to_do_fits_an_answer_however_much_there_is_to_say() {
+        let place = Place {
+            ledger: "tablewright-ledger",
+            scope: "6f1d2c80-8c1e-11f0-9b5a-0a58a9feac02/Data",
+        };
+        let error = Some("ä€😀".repeat(700));
+        let failed = MigrationRow { error, ..row(State::Failed) };
+        let many: Vec<_> = (0..500).map(|_| &failed).collect();
+        let told = concern(place, &[spec("2_b")], &Snapshot::default(), &failed).unwrap();
+        for told in [told, downgrade(place, &[], &many)] {
+            assert!(told.to_string().len() < 3500, "{told}");
+        }
+    }
+
+    #[test]
+    fn every_concern_has_ways_out_and_every_command_names_its_scope() {
+        let place = Place { ledger: "another-ledger", scope: "uuid/Data" };
+        let changed = Spec { fingerprint: "another".to_owned(), ..spec("2_b") };
+        let builds = [vec![], vec![spec("3_c")], vec![spec("2_b")], vec![changed]];
+        for (specs, state) in builds.iter().flat_map(|specs| STATES.map(|state| (specs, state))) {
+            let row = row(state);
+            let told = concern(place, specs, &Snapshot::default(), &row);
+            assert_eq!(told.is_some(), Trouble::of(specs, &row).is_some(), "{state}");
+            let Some(told) = told else { continue };
+            assert!(told.ways_out.len() > 1, "{told}");
+            for command in told.ways_out.iter().filter_map(|way| way.command.as_ref()) {
+                let mut event = serde_json::to_value(command).unwrap();
+                assert!(crate::command::Command::read(&event).is_err(), "nobody has signed it");
+                event["by"] = "ann".into();
+                event["reason"] = "ticket 7".into();
+                assert_eq!(
+                    (&event["ledger"], &event["scope"]),
+                    (&place.ledger.into(), &place.scope.into())
+                );
+                crate::command::Command::read(&event).unwrap();
+            }
+        }
+    }
 }
