@@ -87,6 +87,8 @@ fn a_fault_at_a_step_of_each_scenario_ends_as_the_model_has_it() {
 #[test]
 #[ignore = "it takes minutes; make test-faults runs it"]
 fn every_fault_at_every_step_of_each_scenario_ends_as_the_model_has_it() {
+    // Panics on purpose are many, and all others are told of in the end.
+    std::panic::set_hook(Box::new(|_| {}));
     let filter = Filter::of_the_environment();
     let pairs = pairs().filter(|(fault, scenario)| filter.wants(*fault, *scenario));
     let first = filter.step.unwrap_or(1);
@@ -104,8 +106,9 @@ fn every_fault_at_every_step_of_each_scenario_ends_as_the_model_has_it() {
         while !is_the_last(case.nth) && check(case, record) && filter.step.is_none() {
             case.nth += 1;
         }
-        let (fault, scenario) = (case.fault.name(), case.scenario.name());
-        println!("{fault} at each step of {scenario}, up to step {}", case.nth);
+        let cells = &record.lock().unwrap().cells;
+        let cell = cells.get(&case.place()).map(Cell::show).unwrap_or_default();
+        println!("{} in {}: {cell}", case.fault.name(), case.scenario.name());
     });
     println!("\n{}\n", table::markdown(&record.cells));
     record.expect_no_failure();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::fault::{Fault, Step};
 use super::model;
-use super::scenario::{ARCHIVE, Build, Code, ORDERS, Scenario};
+use super::scenario::{self, ARCHIVE, Build, Code, ORDERS, Scenario};
 use super::world::{Ended, World};
 use crate::support::with;
 
@@ -107,22 +107,22 @@ impl<'a, W: World> Life<'a, W> {
         if scenario == Scenario::Create {
             return Ok(());
         }
-        let create = self.create(Build::Old, &scenario.before());
+        let create = self.create(Build::Old, &scenario::before());
         self.send(&create).await?.expect_success("the create")?;
-        model::put(self.world.stage(), ORDERS, scenario.orders()).await;
+        model::put(self.world.stage(), ORDERS, scenario::orders()).await;
         if matches!(scenario, Scenario::Rollback | Scenario::Delete) {
             let update = self.update(Build::New);
             self.send(&update).await?.expect_success("the update")?;
         }
         if scenario == Scenario::Delete {
-            model::put(self.world.stage(), ARCHIVE, scenario.orders()).await;
+            model::put(self.world.stage(), ARCHIVE, scenario::orders()).await;
         }
         Ok(())
     }
 
     fn request_of_the_case(&mut self) -> Request {
         match self.case.scenario {
-            Scenario::Create => self.create(Build::New, &self.case.scenario.after()),
+            Scenario::Create => self.create(Build::New, &scenario::after()),
             Scenario::Update | Scenario::Failing => self.update(Build::New),
             Scenario::Rollback => self.way_back(),
             Scenario::Delete => self.delete("DELETE_IN_PROGRESS"),
@@ -135,20 +135,23 @@ impl<'a, W: World> Life<'a, W> {
         let is_success = answer.is_some_and(Answer::is_success);
         let stays = is_success && fault != Fault::AnotherResourceFails;
         match scenario {
-            Scenario::Create if stays => Ok(()),
+            Scenario::Create | Scenario::Update | Scenario::Failing if stays => Ok(()),
             Scenario::Create => {
                 let delete = self.delete("ROLLBACK_IN_PROGRESS");
                 self.send(&delete).await?.expect_success("the delete")?;
                 self.create_anew().await
             }
-            Scenario::Update | Scenario::Failing if stays => Ok(()),
-            Scenario::Update | Scenario::Failing => self.go_back_and_on().await,
             Scenario::Rollback if is_success => {
                 model::check_gone_back(self, answer).await?;
                 self.deploy_again().await
             }
-            // A person has CloudFormation go on with it.
-            Scenario::Rollback => self.go_back_and_on().await,
+            // A way back that failed has a person have CloudFormation go on with it.
+            Scenario::Update | Scenario::Failing | Scenario::Rollback => {
+                let back = self.way_back();
+                let answer = self.send(&back).await?.expect_success("the way back")?;
+                model::check_gone_back(self, Some(&answer)).await?;
+                self.deploy_again().await
+            }
             Scenario::Delete => {
                 if !is_success {
                     let delete = self.delete("DELETE_IN_PROGRESS");
@@ -160,13 +163,6 @@ impl<'a, W: World> Life<'a, W> {
         }
     }
 
-    async fn go_back_and_on(&mut self) -> Result<(), String> {
-        let back = self.way_back();
-        let answer = self.send(&back).await?.expect_success("the way back")?;
-        model::check_gone_back(self, Some(&answer)).await?;
-        self.deploy_again().await
-    }
-
     async fn deploy_again(&mut self) -> Result<(), String> {
         let update = self.update(Build::Mended);
         self.send(&update).await?.expect_success("the deploy after it").map(drop)
@@ -174,7 +170,7 @@ impl<'a, W: World> Life<'a, W> {
 
     /// A deploy that has nothing to do finds all as it is to be.
     async fn deploy_once_more(&mut self) -> Result<(), String> {
-        let declared = self.case.scenario.after();
+        let declared = scenario::after();
         let again = with(declared.clone(), "Migrations", json!({ "Hash": "again" }));
         let update =
             self.request("UPDATE_IN_PROGRESS", "Update", Build::Mended, &again, Some(&declared));
@@ -186,7 +182,7 @@ impl<'a, W: World> Life<'a, W> {
     async fn create_anew(&mut self) -> Result<(), String> {
         self.stack += 1;
         let left = model::tables(self.world.stage()).await;
-        let mut declared = self.case.scenario.after();
+        let mut declared = scenario::after();
         for table in declared["Tables"].as_array_mut().unwrap() {
             if left.iter().any(|name| table["TableName"] == json!(name)) {
                 *table = with(table.clone(), "Adopt", json!(true));
@@ -426,18 +422,18 @@ impl<W: World> Life<'_, W> {
     }
 
     fn update(&mut self, build: Build) -> Request {
-        let (old, new) = (self.case.scenario.before(), self.case.scenario.after());
+        let (old, new) = (scenario::before(), scenario::after());
         self.request("UPDATE_IN_PROGRESS", "Update", build, &new, Some(&old))
     }
 
     fn way_back(&mut self) -> Request {
-        let (old, new) = (self.case.scenario.before(), self.case.scenario.after());
+        let (old, new) = (scenario::before(), scenario::after());
         let build = self.case.scenario.build_on_the_way_back();
         self.request("UPDATE_ROLLBACK_IN_PROGRESS", "Update", build, &old, Some(&new))
     }
 
     fn delete(&mut self, status: &'static str) -> Request {
-        let declared = self.case.scenario.after();
+        let declared = scenario::after();
         self.request(status, "Delete", Build::New, &declared, None)
     }
 
