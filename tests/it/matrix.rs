@@ -1,7 +1,10 @@
 //! The fault matrix: each fault strikes at each step of each scenario at which it can. Then Lambda and CloudFormation do
 //! what they do, and the answers, the time that they took, tables, items and ledger are compared with a model.
 
+#![expect(clippy::print_stdout, reason = "the matrix is what the run is for")]
+
 mod fault;
+mod lambda;
 mod life;
 mod model;
 mod processes;
@@ -156,25 +159,22 @@ fn all(cases: Vec<Case>, work: impl Fn(Case, &Mutex<Record>) + Sync) -> Record {
     record.into_inner().unwrap()
 }
 
-/// Runs one case and keeps record of it; whether the fault struck.
+/// Runs one case and keeps record of it; whether the fault struck, or may strike at a later step.
 fn check(case: Case, record: &Mutex<Record>) -> bool {
     let lived = std::panic::catch_unwind(|| live(case));
+    let lived = lived.unwrap_or_else(|panic| Err(panic_message(&*panic).to_owned()));
     let mut record = record.lock().unwrap();
     match lived {
-        Ok(Ok(outcome)) => {
+        Ok(outcome) => {
             if outcome.has_struck {
                 record.cells.entry(case.place()).or_default().count(&outcome);
             }
             outcome.has_struck
         }
-        Ok(Err(failure)) => {
-            println!("{}", case.failed(&failure));
-            record.failures.push(case.failed(&failure));
-            case.nth < STEPS_MAX
-        }
-        Err(panic) => {
-            println!("{}", case.failed(panic_message(&*panic)));
-            record.failures.push(case.failed(panic_message(&*panic)));
+        Err(failure) => {
+            let failed = case.failed(&failure);
+            println!("{failed}");
+            record.failures.push(failed);
             case.nth < STEPS_MAX
         }
     }

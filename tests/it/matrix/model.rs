@@ -138,7 +138,7 @@ pub(super) async fn check_end<W: World>(life: &Life<'_, W>) -> Result<(), String
     expect("tables", &tables(stage).await, &expected.to_vec())?;
     let expected = ["by_a", "by_b"].map(str::to_owned);
     expect("indexes", &indexes(stage, ORDERS).await, &expected.to_vec())?;
-    let scenario = life.scenario();
+    let scenario = life.case.scenario;
     let (orders, archive) = match scenario {
         Scenario::Create => (Vec::new(), FILLED.map(|pk| item([("pk", text(pk))])).to_vec()),
         Scenario::Update | Scenario::Failing | Scenario::Rollback | Scenario::Delete => {
@@ -152,7 +152,7 @@ pub(super) async fn check_end<W: World>(life: &Life<'_, W>) -> Result<(), String
 
 /// Nothing in the ledger is half done.
 async fn check_ledger<W: World>(life: &Life<'_, W>) -> Result<(), String> {
-    let (scope, scenario) = (life.scope(), life.scenario());
+    let (scope, scenario) = (life.scope(), life.case.scenario);
     let rows = rows(life.world.stage(), |of| of == scope).await;
     let of = |kind: &'static str| {
         rows.iter().filter_map(move |(entry, row)| Some((entry.strip_prefix(kind)?, row)))
@@ -173,13 +173,13 @@ async fn check_ledger<W: World>(life: &Life<'_, W>) -> Result<(), String> {
     expect("who holds the lease", &rows["lease"].get("invocation"), &None)?;
     // A ledger that is out of reach keeps no record of what was answered meanwhile.
     let is_out_of_reach =
-        matches!(life.fault(), Fault::Throttled | Fault::Denied | Fault::Slow | Fault::Hangs);
+        matches!(life.case.fault, Fault::Throttled | Fault::Denied | Fault::Slow | Fault::Hangs);
     for (run, row) in of("run#") {
         let answer = rows.get(&format!("answer#{run}")).map(state);
         let is_ended = state(row) != "running" || answer.is_some();
         let is_settled = match answer.as_deref() {
             Some("answered") => true,
-            Some("refused") => life.fault() == Fault::AnswerRefused,
+            Some("refused") => life.case.fault == Fault::AnswerRefused,
             Some(_) | None => is_out_of_reach,
         };
         if !is_settled || !(is_ended || is_out_of_reach) {
