@@ -43,8 +43,8 @@ pub async fn run(migrator: Result<Migrator, BuildError>) -> Result<(), Error> {
             deadline: deadline(event.context.deadline),
             log_stream: event.context.env_config.log_stream.clone(),
         };
-        let handled = Box::pin(handler.handle(event.payload, invocation)).await;
-        handled.map_err(|error| Diagnostic {
+        let result = Box::pin(handler.handle(event.payload, invocation)).await;
+        result.map_err(|error| Diagnostic {
             error_type: error.name().to_owned(),
             error_message: error.to_string(),
         })

@@ -336,6 +336,21 @@ mod tests {
     }
 
     #[test]
+    fn an_id_names_another_resource_where_it_is_one_of_ours_and_not_this_one() {
+        for (received, names_another) in [
+            ("tablewright:11aa:Data:1", false),
+            ("tablewright:11aa:Data:7", false),
+            ("tablewright:22bb:Data:1", true),
+            ("tablewright:11aa:Other:1", true),
+            ("made-up-by-cloudformation", false),
+        ] {
+            let mut event = event(AWS);
+            event["PhysicalResourceId"] = json!(received);
+            assert_eq!(read(&event).unwrap().names_another_resource(), names_another, "{received}");
+        }
+    }
+
+    #[test]
     fn the_physical_id_stays_until_the_generation_is_another() {
         for (received, generation, second) in [
             ("tablewright:11aa:Data:7", 7, "tablewright:11aa:Data:8"),

@@ -1,7 +1,10 @@
 //! The fault matrix: each fault strikes at each step of each scenario at which it can. Then Lambda and CloudFormation do
 //! what they do, and the answers, the time that they took, tables, items and ledger are compared with a model.
 
+#![expect(clippy::print_stdout, reason = "the matrix is what the run is for")]
+
 mod fault;
+mod lambda;
 mod life;
 mod model;
 mod processes;
@@ -87,6 +90,8 @@ fn a_fault_at_a_step_of_each_scenario_ends_as_the_model_has_it() {
 #[test]
 #[ignore = "it takes minutes; make test-faults runs it"]
 fn every_fault_at_every_step_of_each_scenario_ends_as_the_model_has_it() {
+    // Panics on purpose are many, and all others are told of in the end.
+    std::panic::set_hook(Box::new(|_| {}));
     let filter = Filter::of_the_environment();
     let pairs = pairs().filter(|(fault, scenario)| filter.wants(*fault, *scenario));
     let first = filter.step.unwrap_or(1);
@@ -104,8 +109,9 @@ fn every_fault_at_every_step_of_each_scenario_ends_as_the_model_has_it() {
         while !is_the_last(case.nth) && check(case, record) && filter.step.is_none() {
             case.nth += 1;
         }
-        let (fault, scenario) = (case.fault.name(), case.scenario.name());
-        println!("{fault} at each step of {scenario}, up to step {}", case.nth);
+        let cells = &record.lock().unwrap().cells;
+        let cell = cells.get(&case.place()).map(Cell::show).unwrap_or_default();
+        println!("{} in {}: {cell}", case.fault.name(), case.scenario.name());
     });
     println!("\n{}\n", table::markdown(&record.cells));
     record.expect_no_failure();
@@ -153,25 +159,22 @@ fn all(cases: Vec<Case>, work: impl Fn(Case, &Mutex<Record>) + Sync) -> Record {
     record.into_inner().unwrap()
 }
 
-/// Runs one case and keeps record of it; whether the fault struck.
+/// Runs one case and keeps record of it; whether the fault struck, or may strike at a later step.
 fn check(case: Case, record: &Mutex<Record>) -> bool {
     let lived = std::panic::catch_unwind(|| live(case));
+    let lived = lived.unwrap_or_else(|panic| Err(panic_message(&*panic).to_owned()));
     let mut record = record.lock().unwrap();
     match lived {
-        Ok(Ok(outcome)) => {
+        Ok(outcome) => {
             if outcome.has_struck {
                 record.cells.entry(case.place()).or_default().count(&outcome);
             }
             outcome.has_struck
         }
-        Ok(Err(failure)) => {
-            println!("{}", case.failed(&failure));
-            record.failures.push(case.failed(&failure));
-            case.nth < STEPS_MAX
-        }
-        Err(panic) => {
-            println!("{}", case.failed(panic_message(&*panic)));
-            record.failures.push(case.failed(panic_message(&*panic)));
+        Err(failure) => {
+            let failed = case.failed(&failure);
+            println!("{failed}");
+            record.failures.push(failed);
             case.nth < STEPS_MAX
         }
     }

@@ -1,12 +1,13 @@
 //! What has to hold afterwards: which tables there are, what is in them, and what the ledger says.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::fault::Fault;
 use super::life::{Answer, Life};
-use super::scenario::{ARCHIVE, FILLED, ORDERS, Scenario};
+use super::scenario::{self, ARCHIVE, FILLED, ORDERS, Scenario};
 use super::stage::{LEDGER, Stage};
 use super::world::World;
 use crate::support::{Item, item, text};
@@ -71,7 +72,7 @@ fn show(items: &[Item]) -> String {
     format!("{:?}", sorted.collect::<Vec<_>>())
 }
 
-fn expect<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> Result<(), String> {
+fn expect<T: PartialEq + Debug>(what: &str, found: &T, expected: &T) -> Result<(), String> {
     if found == expected {
         return Ok(());
     }
@@ -79,7 +80,7 @@ fn expect<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> 
 }
 
 fn expect_items(what: &str, found: &[Item], expected: &[Item]) -> Result<(), String> {
-    expect(what, show(found), show(expected))
+    expect(what, &show(found), &show(expected))
 }
 
 /// After the way back data is as it was, whatever has happened; tables and indexes are at least those of before.
@@ -92,10 +93,10 @@ pub(super) async fn check_gone_back<W: World>(
     let orders = items(stage, ORDERS).await;
     let words = ["is paused, and the next deploy goes on with it", "ran out of time"];
     if words.iter().any(|words| said.contains(words)) {
-        check_half_migrated(life.scenario(), &orders)?;
+        check_half_migrated(&orders)?;
     } else {
         let what = format!("orders after the way back ({said})");
-        expect_items(&what, &orders, &life.scenario().orders())?;
+        expect_items(&what, &orders, &scenario::orders())?;
     }
     if !indexes(stage, ORDERS).await.contains(&"by_a".to_owned()) {
         return Err("the way back has removed an index".to_owned());
@@ -110,9 +111,9 @@ pub(super) async fn check_gone_back<W: World>(
 }
 
 /// What is paused is kept, and what time ran out over stays: each migration has met an order or has not.
-fn check_half_migrated(scenario: Scenario, orders: &[Item]) -> Result<(), String> {
-    let (before, after) = (scenario.orders(), scenario.migrated());
-    expect("how many orders there are", orders.len(), before.len())?;
+fn check_half_migrated(orders: &[Item]) -> Result<(), String> {
+    let (before, after) = (scenario::orders(), scenario::migrated());
+    expect("how many orders there are", &orders.len(), &before.len())?;
     for (order, (before, after)) in orders.iter().zip(before.iter().zip(&after)) {
         let is_either = |name: &str| [before.get(name), after.get(name)].contains(&order.get(name));
         if !["pk", "n", "label"].into_iter().all(is_either) {
@@ -125,23 +126,23 @@ fn check_half_migrated(scenario: Scenario, orders: &[Item]) -> Result<(), String
 /// After a deletion the table that is to go is gone, and the other one as it was.
 pub(super) async fn check_deleted<W: World>(life: &Life<'_, W>) -> Result<(), String> {
     let stage = life.world.stage();
-    expect("tables after the delete", tables(stage).await, vec![ORDERS.to_owned()])?;
+    expect("tables after the delete", &tables(stage).await, &vec![ORDERS.to_owned()])?;
     let orders = items(stage, ORDERS).await;
-    expect_items("orders after the delete", &orders, &life.scenario().migrated())
+    expect_items("orders after the delete", &orders, &scenario::migrated())
 }
 
 /// In the end all is as if nothing had gone wrong.
 pub(super) async fn check_end<W: World>(life: &Life<'_, W>) -> Result<(), String> {
     let stage = life.world.stage();
     let expected = [ARCHIVE, ORDERS].map(str::to_owned);
-    expect("tables", tables(stage).await, expected.to_vec())?;
+    expect("tables", &tables(stage).await, &expected.to_vec())?;
     let expected = ["by_a", "by_b"].map(str::to_owned);
-    expect("indexes", indexes(stage, ORDERS).await, expected.to_vec())?;
-    let scenario = life.scenario();
+    expect("indexes", &indexes(stage, ORDERS).await, &expected.to_vec())?;
+    let scenario = life.case.scenario;
     let (orders, archive) = match scenario {
         Scenario::Create => (Vec::new(), FILLED.map(|pk| item([("pk", text(pk))])).to_vec()),
         Scenario::Update | Scenario::Failing | Scenario::Rollback | Scenario::Delete => {
-            (scenario.migrated(), Vec::new())
+            (scenario::migrated(), Vec::new())
         }
     };
     expect_items("orders", &items(stage, ORDERS).await, &orders)?;
@@ -151,7 +152,7 @@ pub(super) async fn check_end<W: World>(life: &Life<'_, W>) -> Result<(), String
 
 /// Nothing in the ledger is half done.
 async fn check_ledger<W: World>(life: &Life<'_, W>) -> Result<(), String> {
-    let (scope, scenario) = (life.scope(), life.scenario());
+    let (scope, scenario) = (life.scope(), life.case.scenario);
     let rows = rows(life.world.stage(), |of| of == scope).await;
     let of = |kind: &'static str| {
         rows.iter().filter_map(move |(entry, row)| Some((entry.strip_prefix(kind)?, row)))
@@ -161,24 +162,24 @@ async fn check_ledger<W: World>(life: &Life<'_, W>) -> Result<(), String> {
     let migrations: Vec<_> =
         of("migration#").map(|(id, row)| (id.to_owned(), state(row))).collect();
     let expected = scenario.migrations().iter().map(|id| ((*id).to_owned(), done.to_owned()));
-    expect("migrations", migrations, expected.collect())?;
+    expect("migrations", &migrations, &expected.collect())?;
     for kind in ["checkpoint#", "progress#", "failed#"] {
-        expect(kind, of(kind).map(|(entry, _)| entry).collect(), Vec::new())?;
+        expect(kind, &of(kind).map(|(entry, _)| entry).collect(), &Vec::new())?;
     }
-    expect("tables", of("table#").map(|(name, _)| name).collect(), vec![ARCHIVE, ORDERS])?;
+    expect("tables", &of("table#").map(|(name, _)| name).collect(), &vec![ARCHIVE, ORDERS])?;
     let meta = &rows["meta"];
     let is_open = matches!(meta.get("attempting"), Some(AttributeValue::S(_)));
-    expect("a declaration that is begun", is_open, false)?;
-    expect("who holds the lease", rows["lease"].get("invocation"), None)?;
+    expect("a declaration that is begun", &is_open, &false)?;
+    expect("who holds the lease", &rows["lease"].get("invocation"), &None)?;
     // A ledger that is out of reach keeps no record of what was answered meanwhile.
     let is_out_of_reach =
-        matches!(life.fault(), Fault::Throttled | Fault::Denied | Fault::Slow | Fault::Hangs);
+        matches!(life.case.fault, Fault::Throttled | Fault::Denied | Fault::Slow | Fault::Hangs);
     for (run, row) in of("run#") {
         let answer = rows.get(&format!("answer#{run}")).map(state);
         let is_ended = state(row) != "running" || answer.is_some();
         let is_settled = match answer.as_deref() {
             Some("answered") => true,
-            Some("refused") => life.fault() == Fault::AnswerRefused,
+            Some("refused") => life.case.fault == Fault::AnswerRefused,
             Some(_) | None => is_out_of_reach,
         };
         if !is_settled || !(is_ended || is_out_of_reach) {

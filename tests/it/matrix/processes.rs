@@ -91,14 +91,14 @@ impl Processes {
             Services { stacks: Arc::new(self.says.clone()), ..self.stage.plane.services() };
         let migrator = code.migrator().map(Arc::new);
         let hosts = AllowedHosts::parse("127.0.0.1");
-        let handler = Handler::new(services, migrator, hosts, self.sender.clone());
+        let function = Handler::new(services, migrator, hosts, self.sender.clone());
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
         let invocation = Invocation {
             id: format!("here-{number}"),
             deadline: Deadline::after(time),
             log_stream: String::new(),
         };
-        let handled = handler.handle(event.clone(), invocation).await;
+        let handled = function.handle(event.clone(), invocation).await;
         if handled.is_ok() { Ended::Well } else { Ended::InError }
     }
 

@@ -77,18 +77,6 @@ impl Scenario {
         Self::ALL.into_iter().find(|scenario| scenario.name() == name)
     }
 
-    /// The declaration that a stack starts from, where it has one.
-    pub(super) fn before(self) -> Value {
-        declaration("old", &[with_index(table(ORDERS), "by_a", "a")])
-    }
-
-    /// The declaration that is deployed.
-    pub(super) fn after(self) -> Value {
-        let orders = with_index(with_index(table(ORDERS), "by_a", "a"), "by_b", "b");
-        let archive = with(table(ARCHIVE), "RemovalPolicy", json!("delete"));
-        declaration("new", &[orders, archive])
-    }
-
     /// The build that answers when CloudFormation goes back: mostly the function has gone back before its resource.
     pub(super) fn build_on_the_way_back(self) -> Build {
         match self {
@@ -106,21 +94,33 @@ impl Scenario {
             }
         }
     }
+}
 
-    /// The orders of before the migrations, by key and in their order.
-    pub(super) fn orders(self) -> Vec<crate::support::Item> {
-        (1..=COUNT).map(|n| item([("pk", text(&n.to_string())), ("n", number(n))])).collect()
-    }
+/// The declaration that a stack starts from, where it has one.
+pub(super) fn before() -> Value {
+    declaration("old", &[with_index(table(ORDERS), "by_a", "a")])
+}
 
-    /// The orders of after the migrations.
-    pub(super) fn migrated(self) -> Vec<crate::support::Item> {
-        let order = |n: u64| {
-            let pk = n.to_string();
-            let label = text(&label(&pk));
-            item([("pk", text(&pk)), ("n", number(n + 1)), ("label", label)])
-        };
-        (1..=COUNT).map(order).collect()
-    }
+/// The declaration that is deployed.
+pub(super) fn after() -> Value {
+    let orders = with_index(with_index(table(ORDERS), "by_a", "a"), "by_b", "b");
+    let archive = with(table(ARCHIVE), "RemovalPolicy", json!("delete"));
+    declaration("new", &[orders, archive])
+}
+
+/// The orders of before the migrations, by key and in their order.
+pub(super) fn orders() -> Vec<crate::support::Item> {
+    (1..=COUNT).map(|n| item([("pk", text(&n.to_string())), ("n", number(n))])).collect()
+}
+
+/// The orders of after the migrations.
+pub(super) fn migrated() -> Vec<crate::support::Item> {
+    let order = |n: u64| {
+        let pk = n.to_string();
+        let label = text(&label(&pk));
+        item([("pk", text(&pk)), ("n", number(n + 1)), ("label", label)])
+    };
+    (1..=COUNT).map(order).collect()
 }
 
 fn declaration(hash: &str, tables: &[Value]) -> Value {

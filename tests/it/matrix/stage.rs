@@ -115,9 +115,15 @@ impl Stage {
             Fault::Throttled => ledger(Trouble::throttled()),
             Fault::Denied => ledger(Trouble::denied()),
             Fault::LeaseLost => self.take_the_lease(&scope).await,
-            Fault::KilledAfter => victim.iter().for_each(|process| process.kill()),
+            Fault::KilledAfter => {
+                if let Some(process) = victim {
+                    process.kill();
+                }
+            }
             Fault::KilledBefore | Fault::KilledEachTime => {
-                victim.iter().for_each(|process| process.kill());
+                if let Some(process) = victim {
+                    process.kill();
+                }
                 // What it had sent last gets nowhere.
                 self.plane.fault(Trouble::not_sent().nth(1));
             }

@@ -29,7 +29,7 @@ impl Cell {
         self.longest = self.longest.max(outcome.answered_after.unwrap_or_default());
     }
 
-    fn show(&self) -> String {
+    pub(super) fn show(&self) -> String {
         let answers = [
             (self.succeeded, "succeeded"),
             (self.failed, "failed"),
