@@ -6,6 +6,7 @@
 mod fault;
 mod lambda;
 mod life;
+mod machine;
 mod model;
 mod processes;
 mod scenario;
@@ -105,6 +106,7 @@ fn every_fault_at_every_step_of_each_scenario_ends_as_the_model_has_it() {
             | Step::RequestOfARun
             | Step::LedgerRequest
             | Step::LedgerWrite
+            | Step::WriteOfASlice
             | Step::Item => false,
         };
         while !is_the_last(case.nth) && check(case, record) && filter.step.is_none() {

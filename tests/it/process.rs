@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use wiremock::matchers::{method, path_regex};
+use wiremock::matchers::{header, method, path_regex};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 /// The one certificate that it trusts, and never needs: to read all of a system's takes longer than all else that it does.
@@ -26,6 +26,8 @@ pub(crate) struct Program<'a> {
     pub(crate) env: &'a [(&'a str, String)],
     /// Most memory that it may have, in KiB.
     pub(crate) memory: Option<u64>,
+    /// The state machine that goes on with its long runs, where it has one.
+    pub(crate) machine: Option<&'a str>,
     /// Where it logs.
     pub(crate) log: &'a Path,
 }
@@ -50,6 +52,7 @@ impl Program<'_> {
             .args(arguments)
             .env_clear()
             .envs(self.env.iter().map(|(name, value)| (*name, value)))
+            .envs(self.machine.map(|arn| ("TABLEWRIGHT_STATE_MACHINE_ARN", arn)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log);
@@ -63,6 +66,7 @@ pub(crate) struct Process {
     child: Mutex<Child>,
     id: u32,
     ended: watch::Receiver<Option<Ended>>,
+    said: Arc<Mutex<Value>>,
     _runtime: MockServer,
 }
 
@@ -85,7 +89,8 @@ impl Process {
         time: Duration,
     ) -> Self {
         let (sender, ended) = watch::channel(None);
-        let runtime = runtime_api(event, time, sender).await;
+        let said = Arc::default();
+        let runtime = runtime_api(event, time, sender, Arc::clone(&said)).await;
         let child = program
             .command()
             .env("AWS_LAMBDA_RUNTIME_API", runtime.address().to_string())
@@ -101,7 +106,7 @@ impl Process {
             .env("SSL_CERT_FILE", ROOT)
             .spawn()
             .unwrap();
-        Self { id: child.id(), child: Mutex::new(child), ended, _runtime: runtime }
+        Self { id: child.id(), child: Mutex::new(child), ended, said, _runtime: runtime }
     }
 
     /// Waits until it has handled its event; says how.
@@ -113,6 +118,11 @@ impl Process {
             Ok(Err(_)) => Err("the runtime API is gone".to_owned()),
             Err(_) => Err(format!("a process has not handled its event after {limit:?}")),
         }
+    }
+
+    /// What it has returned for its event, or null.
+    pub(crate) fn said(&self) -> Value {
+        self.said.lock().unwrap().clone()
     }
 
     /// Waits until it has died.
@@ -181,6 +191,7 @@ async fn runtime_api(
     event: &Value,
     time: Duration,
     ended: watch::Sender<Option<Ended>>,
+    said: Arc<Mutex<Value>>,
 ) -> MockServer {
     let server = MockServer::start().await;
     let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + time;
@@ -189,6 +200,7 @@ async fn runtime_api(
     Mock::given(method("GET")).and(path_regex(NEXT)).respond_with(invocations).mount(&server).await;
     let accept = move |request: &Request| {
         let is_error = request.url.path().ends_with("/error");
+        *said.lock().unwrap() = serde_json::from_slice(&request.body).unwrap_or_default();
         ended.send_replace(Some(if is_error { Ended::InError } else { Ended::Well }));
         ResponseTemplate::new(202)
     };
@@ -198,12 +210,14 @@ async fn runtime_api(
 
 const STACK: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/Test/6f1d2c80";
 
-/// CloudFormation: has requests, takes answers, says what the stack is going through.
+/// CloudFormation: has requests, takes answers, says what the stack is going through. Beside it, Step Functions, as far as
+/// executions are started.
 #[derive(Debug)]
 pub(crate) struct CloudFormation {
     server: MockServer,
     status: Arc<Mutex<&'static str>>,
     puts: Arc<Mutex<Vec<Put>>>,
+    executions: Arc<Mutex<Vec<Value>>>,
     requests: u64,
 }
 
@@ -227,6 +241,16 @@ impl CloudFormation {
             ResponseTemplate::new(200)
         };
         Mock::given(method("PUT")).respond_with(take).mount(&server).await;
+        let executions = Arc::<Mutex<Vec<Value>>>::default();
+        let started = Arc::clone(&executions);
+        let start = move |request: &Request| {
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            let input = serde_json::from_str(body["input"].as_str().unwrap()).unwrap();
+            started.lock().unwrap().push(input);
+            ResponseTemplate::new(200).set_body_json(json!({}))
+        };
+        let of_step_functions = header("x-amz-target", "AWSStepFunctions.StartExecution");
+        Mock::given(of_step_functions).respond_with(start).mount(&server).await;
         let status = Arc::new(Mutex::new("UPDATE_IN_PROGRESS"));
         let known = Arc::clone(&status);
         let describe = move |_: &Request| {
@@ -235,11 +259,16 @@ impl CloudFormation {
             ResponseTemplate::new(200).set_body_string(body)
         };
         Mock::given(method("POST")).respond_with(describe).mount(&server).await;
-        Self { server, status, puts, requests: 0 }
+        Self { server, status, puts, executions, requests: 0 }
     }
 
     pub(crate) fn goes_through(&self, status: &'static str) {
         *self.status.lock().unwrap() = status;
+    }
+
+    /// The input of the execution that was started last, which is then forgotten.
+    pub(crate) fn execution(&self) -> Option<Value> {
+        self.executions.lock().unwrap().pop()
     }
 
     /// Where the answer to a request goes.

@@ -130,6 +130,7 @@ impl Run {
             test: "exactly_once::function",
             env: &[(CASE, self.case.seed.to_string())],
             memory: None,
+            machine: None,
             log: &log_path(&self.case),
         };
         let process = Process::start(&program, endpoint, &self.cloudformation, event, time).await;

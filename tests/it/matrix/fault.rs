@@ -45,6 +45,10 @@ pub(super) enum Fault {
     KilledEachTime,
     /// A migration takes more memory than there is, in each delivery.
     OutOfMemory,
+    /// A slice of a run that was handed over is killed before a write to the ledger.
+    SliceKilled,
+    /// Each of its slices is.
+    SlicesKilled,
 }
 
 /// What the steps are at which a fault can strike.
@@ -58,6 +62,8 @@ pub(super) enum Step {
     LedgerRequest,
     /// Each of them that writes.
     LedgerWrite,
+    /// Each of them that writes, in slices.
+    WriteOfASlice,
     /// Each item that a migration meets.
     Item,
     /// Each delivery, as far as Lambda makes them by itself.
@@ -88,8 +94,14 @@ impl Fault {
     ];
 
     /// Those that end a process.
-    pub(super) const OF_PROCESSES: [Self; 4] =
-        [Self::KilledBefore, Self::KilledAfter, Self::KilledEachTime, Self::OutOfMemory];
+    pub(super) const OF_PROCESSES: [Self; 6] = [
+        Self::KilledBefore,
+        Self::KilledAfter,
+        Self::KilledEachTime,
+        Self::OutOfMemory,
+        Self::SliceKilled,
+        Self::SlicesKilled,
+    ];
 
     /// All, in the order of the table.
     pub(super) fn all() -> impl Iterator<Item = Self> {
@@ -119,6 +131,8 @@ impl Fault {
             Self::KilledAfter => "killed after a write",
             Self::KilledEachTime => "killed in every delivery",
             Self::OutOfMemory => "out of memory in every delivery",
+            Self::SliceKilled => "a slice killed before a write",
+            Self::SlicesKilled => "killed in every slice",
         }
     }
 
@@ -131,6 +145,7 @@ impl Fault {
             Self::OvertakenByTheWayBack => Step::RequestOfARun,
             Self::ThrottledForAWhile | Self::Throttled | Self::Denied => Step::LedgerRequest,
             Self::KilledBefore | Self::KilledAfter | Self::KilledEachTime => Step::LedgerWrite,
+            Self::SliceKilled | Self::SlicesKilled => Step::WriteOfASlice,
             Self::MigrationPanic | Self::OutOfMemory => Step::Item,
             Self::AnswerLost => Step::Delivery,
             Self::Again
@@ -150,6 +165,10 @@ impl Fault {
             // Nothing leads back from the other two.
             Self::OvertakenByTheWayBack => {
                 !matches!(scenario, Scenario::Rollback | Scenario::Delete)
+            }
+            // An index on a table that exists is what is handed over.
+            Self::SliceKilled | Self::SlicesKilled => {
+                matches!(scenario, Scenario::Update | Scenario::Failing)
             }
             Self::AnotherResourceFails => matches!(scenario, Scenario::Create | Scenario::Update),
             _ => true,

@@ -13,7 +13,7 @@ use super::world::{Ended, World};
 /// An invocation in which the time is soon over.
 const SHORT: Duration = Duration::from_mins(1);
 /// How long Lambda waits before it delivers an event again that a function failed at.
-const RETRIES_AFTER: Duration = Duration::from_secs(70);
+pub(super) const RETRIES_AFTER: Duration = Duration::from_secs(70);
 
 /// What became of a request in all its deliveries.
 pub(super) struct Handled {
@@ -51,6 +51,9 @@ impl<W: World> Life<'_, W> {
         has_struck |= fault.step() == Step::Whole;
         for _ in 0..2 {
             if self.deliver(code, request, time).await? == Ended::Well {
+                if let Some(input) = world.execution() {
+                    has_struck |= self.execute(code, &input).await?;
+                }
                 return Ok(Handled { has_struck });
             }
             has_struck |= fault == Fault::OutOfMemory;

@@ -16,12 +16,14 @@ use tablewright::testing::Server;
 
 use super::scenario::{Build, Code, Misstep, Scenario};
 use super::stage::{LEDGER, Stage};
-use super::world::{Ended, Put, Says, World};
+use super::world::{Put, Says, World};
 use crate::process::{self, CloudFormation, Process, Program};
 use crate::support::{Item, number};
 
 /// Tells the process which build it is.
 pub(super) const CODE: &str = "TABLEWRIGHT_CODE";
+/// The state machine of a process that has one.
+const MACHINE: &str = "arn:aws:states:eu-west-1:111122223333:stateMachine:LongRuns";
 /// Memory of a process that runs out of it, in KiB: the address space, most of which is never touched.
 const MEMORY: u64 = 1 << 20;
 
@@ -62,12 +64,13 @@ impl Processes {
         code: Code,
         event: &Value,
         time: Duration,
-    ) -> Result<Ended, String> {
+    ) -> Result<Option<Value>, String> {
         let hoards = code.misstep.is_some_and(|(misstep, _)| misstep == Misstep::Hoards);
         let program = Program {
             test: "matrix::function",
             env: &[(CODE, code.to_text())],
             memory: hoards.then_some(MEMORY),
+            machine: self.stage.is_about_slices().then_some(MACHINE),
             log: &self.log,
         };
         let endpoint = self.server.endpoint();
@@ -81,12 +84,12 @@ impl Processes {
         // What it had sent last may be under way.
         tokio::time::sleep(Duration::from_millis(20)).await;
         Ok(match ended {
-            process::Ended::Well => Ended::Well,
-            process::Ended::InError => Ended::InError,
+            process::Ended::Well => Some(process.said()),
+            process::Ended::InError => None,
         })
     }
 
-    async fn deliver_here(&self, code: Code, event: &Value, time: Duration) -> Ended {
+    async fn deliver_here(&self, code: Code, event: &Value, time: Duration) -> Option<Value> {
         let services =
             Services { stacks: Arc::new(self.says.clone()), ..self.stage.plane.services() };
         let migrator = code.migrator().map(Arc::new);
@@ -98,8 +101,7 @@ impl Processes {
             deadline: Deadline::after(time),
             log_stream: String::new(),
         };
-        let handled = function.handle(event.clone(), invocation).await;
-        if handled.is_ok() { Ended::Well } else { Ended::InError }
+        function.handle(event.clone(), invocation).await.ok()
     }
 
     /// Moves on in time what the ledger says when it ends.
@@ -141,12 +143,21 @@ impl World for Processes {
         self.says.set(status);
     }
 
-    async fn deliver(&self, code: Code, event: &Value, time: Duration) -> Result<Ended, String> {
+    async fn call(
+        &self,
+        code: Code,
+        event: &Value,
+        time: Duration,
+    ) -> Result<Option<Value>, String> {
         if self.stage.is_armed() {
             self.deliver_apart(code, event, time).await
         } else {
             Ok(self.deliver_here(code, event, time).await)
         }
+    }
+
+    fn execution(&self) -> Option<Value> {
+        self.cloudformation.execution()
     }
 
     async fn puts(&self, url: &str) -> Vec<Put> {

@@ -28,6 +28,16 @@ pub(super) struct Stage {
     struck: Arc<Notify>,
 }
 
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Arriving,
+    /// It has taken its lease.
+    Begun,
+    /// A state machine has its slices carried out.
+    InSlices,
+}
+
 /// What is to go wrong at the nth step.
 #[derive(Debug)]
 struct Trap {
@@ -35,8 +45,7 @@ struct Trap {
     scope: String,
     nth: u64,
     seen: u64,
-    /// Whether the run has taken its lease.
-    has_begun: bool,
+    phase: Phase,
     /// Whether the request before was a query.
     was_query: bool,
     has_struck: bool,
@@ -62,7 +71,7 @@ impl Stage {
             scope: scope.to_owned(),
             nth,
             seen: 0,
-            has_begun: false,
+            phase: Phase::Arriving,
             was_query: false,
             has_struck: false,
             victim: None,
@@ -73,7 +82,7 @@ impl Stage {
     pub(super) fn aim(&self, process: &Arc<Process>) {
         if let Some(trap) = self.trap.lock().unwrap().as_mut() {
             trap.victim = Some(Arc::clone(process));
-            if trap.fault == Fault::KilledEachTime {
+            if matches!(trap.fault, Fault::KilledEachTime | Fault::SlicesKilled) {
                 trap.seen = 0;
             }
         }
@@ -86,6 +95,19 @@ impl Stage {
         if !self.latency.is_zero() {
             self.plane.fault(Trouble::latency(self.latency));
         }
+    }
+
+    /// What follows is a slice of a run that was handed over.
+    pub(super) fn begin_slices(&self) {
+        if let Some(trap) = self.trap.lock().unwrap().as_mut() {
+            trap.phase = Phase::InSlices;
+        }
+    }
+
+    /// Whether it is in slices that something goes wrong.
+    pub(super) fn is_about_slices(&self) -> bool {
+        let step = |trap: &Trap| trap.fault.step();
+        self.trap.lock().unwrap().as_ref().map(step) == Some(Step::WriteOfASlice)
     }
 
     pub(super) fn is_armed(&self) -> bool {
@@ -120,7 +142,10 @@ impl Stage {
                     process.kill();
                 }
             }
-            Fault::KilledBefore | Fault::KilledEachTime => {
+            Fault::KilledBefore
+            | Fault::KilledEachTime
+            | Fault::SliceKilled
+            | Fault::SlicesKilled => {
                 if let Some(process) = victim {
                     process.kill();
                 }
@@ -146,7 +171,9 @@ impl Stage {
         let mut trap = self.trap.lock().unwrap();
         let trap = trap.as_mut()?;
         // The first write under a lease.
-        trap.has_begun |= arrival.operation == "TransactWriteItems";
+        if trap.phase == Phase::Arriving && arrival.operation == "TransactWriteItems" {
+            trap.phase = Phase::Begun;
+        }
         // A journal is read in many parts, of which one stands for all.
         let is_query = arrival.operation == "Query";
         if std::mem::replace(&mut trap.was_query, is_query) && is_query {
@@ -188,9 +215,10 @@ impl Trap {
         let is_read = reads.contains(&arrival.operation.as_str());
         match self.fault.step() {
             Step::Request => true,
-            Step::RequestOfARun => self.has_begun,
+            Step::RequestOfARun => self.phase != Phase::Arriving,
             Step::LedgerRequest => is_about_the_ledger,
             Step::LedgerWrite => is_about_the_ledger && !is_read,
+            Step::WriteOfASlice => self.phase == Phase::InSlices && is_about_the_ledger && !is_read,
             Step::Item | Step::Delivery | Step::Whole => false,
         }
     }

@@ -40,8 +40,20 @@ pub(super) trait World {
     fn url(&self, number: u64) -> String;
     /// What CloudFormation says that the stack is going through.
     fn goes_through(&self, status: &'static str);
-    /// Has a function handle an event, in an invocation of its own.
-    async fn deliver(&self, code: Code, event: &Value, time: Duration) -> Result<Ended, String>;
+    /// Has a function handle an event, in an invocation of its own; what it returns, or nothing where it failed.
+    async fn call(
+        &self,
+        code: Code,
+        event: &Value,
+        time: Duration,
+    ) -> Result<Option<Value>, String>;
+    /// The same, as Lambda sees a delivery.
+    async fn deliver(&self, code: Code, event: &Value, time: Duration) -> Result<Ended, String> {
+        let returned = self.call(code, event, time).await?;
+        Ok(if returned.is_some() { Ended::Well } else { Ended::InError })
+    }
+    /// The input of an execution that a function has just started.
+    fn execution(&self) -> Option<Value>;
     /// What was put to a URL so far.
     async fn puts(&self, url: &str) -> Vec<Put>;
     /// Has the next answers meet these HTTP statuses.
@@ -104,7 +116,12 @@ impl World for InProcess {
         self.status.set(status);
     }
 
-    async fn deliver(&self, code: Code, event: &Value, time: Duration) -> Result<Ended, String> {
+    async fn call(
+        &self,
+        code: Code,
+        event: &Value,
+        time: Duration,
+    ) -> Result<Option<Value>, String> {
         let services =
             Services { stacks: Arc::new(self.status.clone()), ..self.stage.plane.services() };
         let function = Function::new(services, code.migrator().map(Arc::new), &self.receiver);
@@ -114,7 +131,12 @@ impl World for InProcess {
         let handled = AssertUnwindSafe(handled).catch_unwind();
         // Lambda ends what does not end by itself.
         let handled = tokio::time::timeout(time, handled).await;
-        Ok(if matches!(handled, Ok(Ok(Ok(_)))) { Ended::Well } else { Ended::InError })
+        let Ok(Ok(Ok(returned))) = handled else { return Ok(None) };
+        Ok(Some(returned))
+    }
+
+    fn execution(&self) -> Option<Value> {
+        None
     }
 
     async fn puts(&self, url: &str) -> Vec<Put> {
