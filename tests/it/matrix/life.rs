@@ -204,12 +204,13 @@ impl<'a, W: World> Life<'a, W> {
             () = world.stage().strikes() => true,
         };
         world.stage().calm();
-        if has_struck {
-            let going_on = self.go_on(None);
-            let (ended, gone_on) = futures::join!(running, going_on);
-            ended?;
-            gone_on?;
+        if !has_struck {
+            return Ok(Outcome { has_struck, is_success: None, answered_after: None });
         }
+        let going_on = self.go_on(None);
+        let (ended, gone_on) = futures::join!(running, going_on);
+        ended?;
+        gone_on?;
         let answer = self.answer(request).await?;
         let answered_after = self.answered_after(request, sent_at).await;
         model::check_end(self).await?;
