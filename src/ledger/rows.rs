@@ -574,10 +574,25 @@ pub struct RunRow {
     pub failure: Option<String>,
     /// Whether a Delete turned out to be the way back to the generation before.
     pub goes_back: bool,
+    /// What was last left to workers.
+    pub workers: Option<WorkersRow>,
     /// When it ended.
     pub finished_at: Option<String>,
     /// Reason that was answered.
     pub reason: Option<String>,
+}
+
+/// In `run#<run>`: a backfill that was left to workers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkersRow {
+    /// Which: `<migration>#<up or down>#<name>`.
+    pub backfill: String,
+    /// The items that were read before them and the segments that were done, added up: where it is the same after them,
+    /// they have got nowhere.
+    pub mark: u64,
+    /// Why it failed, in the words of the first of them who met it.
+    pub failure: Option<String>,
 }
 
 /// How far an answer has come.

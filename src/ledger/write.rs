@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, TransactWriteItem, Update};
 use serde::Serialize;
 
-use super::lease::{Lease, number, superseded};
+use super::lease::{HELD, Lease, number, superseded};
 use super::rows::{AttemptRow, FORMAT, MigrationRow, entry};
 use super::state::{Event, State};
 use super::{Ledger, SetExpression};
@@ -86,9 +86,14 @@ impl Lease {
         let check = ConditionCheck::builder()
             .table_name(&ledger.table)
             .set_key(Some(ledger.key(entry::LEASE)))
-            .condition_expression("#fence = :fence")
+            .condition_expression(HELD)
             .expression_attribute_names("#fence", "fence")
+            .expression_attribute_names("#invocation", "invocation")
             .expression_attribute_values(":fence", number(fence))
+            .expression_attribute_values(
+                ":invocation",
+                AttributeValue::S(self.invocation().to_owned()),
+            )
             .build()
             .expect("table, key and condition are set");
         TransactWriteItem::builder().condition_check(check).build()
