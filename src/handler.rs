@@ -73,8 +73,8 @@ pub enum HandleError {
     /// The answer did not get through.
     #[error(transparent)]
     Unanswered(#[from] SendError),
-    /// A slice that nobody waits for came to no end of its own.
-    #[error("a slice in the background did not end by itself: {0}")]
+    /// A slice that nobody waits for, or a worker, came to no end of its own.
+    #[error("it did not end by itself: {0}")]
     CutOff(String),
     /// The ledger did not say what to go on with.
     #[error(transparent)]

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::share::Extent;
 use super::{Job, Pass, checkpoint_prefix};
 use crate::interrupt::Interrupt;
-use crate::ledger::rows::ProgressRow;
+use crate::ledger::rows::{ProgressRow, WORKER};
 use crate::{clock, metrics};
 
 /// How often positions are saved.
@@ -200,7 +200,7 @@ pub(super) async fn begin_together(pass: &Pass) -> Result<(), Interrupt> {
 fn row_key(job: &Job, worker: Option<usize>) -> String {
     let Job { migration, direction, name, backfill, .. } = job;
     let id = checkpoint_prefix(&migration.id);
-    let worker = worker.map(|worker| format!("#worker#{worker:03}")).unwrap_or_default();
+    let worker = worker.map(|worker| format!("{WORKER}{worker:03}")).unwrap_or_default();
     format!("{id}{direction}#{name}#{}{worker}", backfill.table)
 }
 

@@ -359,7 +359,7 @@ impl Stack {
                     let mut input = input.clone();
                     input["tablewright"] = json!("work");
                     input["part"] = part;
-                    self.work(input, mailbox)
+                    self.work(input)
                 });
                 join_all(works).await;
                 continue;
@@ -373,14 +373,14 @@ impl Stack {
     }
 
     /// What the state machine does for one worker.
-    async fn work(&self, input: Value, mailbox: &Arc<Mutex<Vec<String>>>) {
+    async fn work(&self, input: Value) {
         self.workers.fetch_add(1, Ordering::Relaxed);
         for _ in 0..WORKER_TRIES {
             let dies = self
                 .deaths
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |deaths| deaths.checked_sub(1));
             let time = if dies.is_ok() { self.death } else { self.invocation };
-            let worked = tokio::time::timeout(time, self.handle(input.clone(), mailbox)).await;
+            let worked = tokio::time::timeout(time, self.handle(input.clone())).await;
             if let Ok(Ok(_)) = worked {
                 return;
             }

@@ -283,10 +283,15 @@ async fn workers_stop_when_another_run_takes_over() {
     let pause = json!({ "tablewright": "pause", "by": "ann", "reason": "the application is slow" });
     let in_the_middle = async {
         tokio::time::sleep(4 * WRITE).await;
-        hands.command(pause).await.unwrap()
+        let status = hands.command(json!({ "tablewright": "status" })).await.unwrap();
+        hands.command(pause).await.unwrap();
+        status
     };
-    let (deployed, _) = tokio::join!(world.deploy(vec![migration(Guard::Stamp)]), in_the_middle);
-    let (answer, after) = deployed;
+    let deploy = world.deploy(vec![migration(Guard::Stamp)]);
+    let ((answer, after), status) = tokio::join!(deploy, in_the_middle);
+    let backfills = status["migrations"][0]["backfills"].as_array().unwrap();
+    let [backfill] = &backfills[..] else { panic!("{status}") };
+    assert!(backfill["read"].as_u64() > Some(WORKERS * 25), "of all workers: {backfill}");
     assert!(answer.reason().contains("stopped: "), "{}", answer.reason());
     let after = after.unwrap();
     assert!(after.is_success() && after.reason().contains("is paused"), "{}", after.reason());
