@@ -282,7 +282,9 @@ async fn renew(ledger: Ledger, holder: Holder, fence: u64, lost: Arc<Mutex<Optio
                 renewed_at = tokio::time::Instant::now();
                 continue;
             }
-            Ok(Ok(Written::Conflict(row))) => return lose(&lost, &superseded(row.as_ref())),
+            Ok(Ok(Written::Conflict(row))) => {
+                return lose(&lost, &superseded(row.as_ref(), &holder.run));
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer came".to_owned(),
         };
@@ -362,7 +364,7 @@ impl Lease {
             .as_ref()
             .map(Seen::read)
             .is_some_and(|seen| seen.fence == *fence && seen.holder.as_ref() == Some(holder));
-        if is_held { Ok(()) } else { Err(self.lose(superseded(row.as_ref()))) }
+        if is_held { Ok(()) } else { Err(self.lose(superseded(row.as_ref(), &holder.run))) }
     }
 
     /// The invocation that holds it.
@@ -388,7 +390,7 @@ impl Lease {
             Ok(Written::Done) => {}
             Ok(Written::Conflict(row)) => {
                 // A response that was lost leaves the lease as it was to be.
-                let why = superseded(row.as_ref());
+                let why = superseded(row.as_ref(), &holder.run);
                 tracing::info!(why, "the lease is not left to workers, or was already");
             }
             Err(error) => tracing::warn!(%error, "the lease could not be left to workers"),
@@ -417,13 +419,11 @@ impl Lease {
     }
 }
 
-pub(super) fn superseded(row: Option<&WireItem>) -> String {
-    let seen = row.map(Seen::read);
-    if seen.as_ref().is_some_and(|seen| seen.run.is_some() && seen.holder.is_none()) {
-        return "the lease was given back".to_owned();
-    }
-    match seen.and_then(|seen| seen.run) {
-        Some(run) => format!("run {run} has taken over"),
+/// Why a run does not hold its lease any more, by the row as it is now.
+pub(super) fn superseded(row: Option<&WireItem>, run: &str) -> String {
+    match row.map(Seen::read).and_then(|seen| seen.run) {
+        Some(own) if own == run => "another of its invocations ended it".to_owned(),
+        Some(other) => format!("run {other} has taken over"),
         None => "the lease is gone".to_owned(),
     }
 }

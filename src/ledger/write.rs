@@ -66,7 +66,7 @@ impl Lease {
             Transacted::Done => Ok(None),
             Transacted::Refused(0) => {
                 let row = ledger.get(entry::LEASE).await.ok().flatten();
-                Err(self.lose(superseded(row.as_ref())))
+                Err(self.lose(superseded(row.as_ref(), self.run())))
             }
             Transacted::Refused(position) => Ok(Some(position - 1)),
         }
