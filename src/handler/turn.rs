@@ -100,7 +100,7 @@ impl Work {
         };
         // Its twin may have answered, or handed over, before the lease was taken.
         match lease.begin(self.turn).await? {
-            Begun::Now => Ok(Held { lease, times, row: seen.unwrap_or(row) }),
+            Begun::Now => Ok(Held { lease, times, row: seen.map_or(row, |seen| *seen) }),
             Begun::Answered => Err(Verdict::AnsweredElsewhere),
             Begun::HandedOver => {
                 lease.release().await;

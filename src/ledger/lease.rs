@@ -42,7 +42,7 @@ pub struct Holder {
 /// What came of asking for a lease.
 pub enum Acquired {
     /// It is held now; with the run's row as it was just before.
-    Lease(Lease, Option<RunRow>),
+    Lease(Lease, Option<Box<RunRow>>),
     /// Another delivery of the same event has answered, or holds it and will answer.
     HeldByTwin,
     /// A later run has held it: this one came too late.
@@ -148,7 +148,7 @@ impl Ledger {
                 twin && !seen.is_expired() && !seen.is_left_by(&holder.run)
             });
             if !twin && let Some(lease) = self.take(&holder, seen.as_ref()).await? {
-                return Ok(Acquired::Lease(lease, run));
+                return Ok(Acquired::Lease(lease, run.map(Box::new)));
             }
             if !deadline.sleep(POLL).await {
                 return Ok(Acquired::HeldByTwin);
@@ -171,7 +171,7 @@ impl Ledger {
                 seen.holder.is_some() && !seen.is_expired() && !seen.is_left_by(&holder.run)
             });
             if !is_held && let Some(lease) = self.take(&holder, seen.as_ref()).await? {
-                return Ok(Acquired::Lease(lease, run));
+                return Ok(Acquired::Lease(lease, run.map(Box::new)));
             }
             if !deadline.sleep(POLL).await {
                 return Ok(Acquired::HeldByTwin);

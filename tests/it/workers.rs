@@ -22,6 +22,9 @@ const WRITE: Duration = Duration::from_secs(5);
 /// What makes a table one of hours.
 const MANY: u64 = 10_000_000;
 
+/// What is done to a world before its workers begin.
+type Trouble = fn(&mut World);
+
 /// A stack with the table `orders`, which serves sixteen workers, and has as many items in each segment.
 struct World {
     plane: ControlPlane,
@@ -175,7 +178,7 @@ async fn sixteen_workers_are_nearly_sixteen_times_as_fast_as_one() {
 
 #[tokio::test(start_paused = true)]
 async fn each_item_is_changed_once_whatever_becomes_of_workers() {
-    let troubles: [(&str, fn(&mut World)); 4] = [
+    let troubles: [(&str, Trouble); 4] = [
         ("one dies", |world| world.stack.lose_workers(1, Duration::from_secs(12))),
         ("all die, whenever they are called for", |world| {
             world.stack.lose_workers(3 * WORKERS, Duration::from_secs(12));
