@@ -16,6 +16,7 @@ mod rate;
 pub(crate) mod retry;
 mod scan;
 mod send;
+pub(crate) mod share;
 mod stop;
 mod targets;
 mod transform;
@@ -29,16 +30,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use self::checkpoint::Positions;
+pub(crate) use self::division::WORKERS_MAX;
 use self::failures::Failures;
 pub use self::progress::Counts;
 use self::progress::Tally;
 use self::queue::Queued;
 use self::rate::Paces;
+use self::share::Extent;
+pub use self::share::Shares;
 use self::stop::{Stop, Stopped};
 pub(crate) use self::targets::describe as describe_table;
 use self::targets::{Target, Targets};
@@ -62,13 +67,15 @@ pub(crate) struct Job {
     pub(crate) direction: Direction,
     pub(crate) name: String,
     pub(crate) backfill: Backfill,
+    pub(crate) extent: Extent,
     pub(crate) dynamo: Dynamo,
     pub(crate) lease: Lease,
     pub(crate) deadline: Deadline,
 }
 
 /// Forward or back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Direction {
     Up,
     Down,
@@ -98,8 +105,11 @@ struct Pass {
     job: Job,
     transform: Transform,
     source: Arc<Target>,
-    /// Items of the table, as DynamoDB counted them some hours ago.
+    /// Items of its segments and their bytes, as DynamoDB counted them in the table some hours ago.
     items: u64,
+    bytes: u64,
+    /// Write units that all who work on the table begin with in a second.
+    units_a_second: u64,
     positions: Positions,
     /// Segments that are read side by side.
     readers: usize,
@@ -119,9 +129,12 @@ struct Pass {
     cost: AtomicU64,
 }
 
-/// Runs a backfill to its end, from where an earlier run of it stopped.
+/// Runs a backfill to its end, from where an earlier run of it stopped, or leaves it to workers.
 pub(crate) async fn run(job: Job) -> Result<Counts, Interrupt> {
     let pass = Arc::new(Pass::begin(job).await?);
+    if let Some(shares) = share::leave(&pass).await? {
+        return Err(Interrupt::Shared(Box::new(shares)));
+    }
     work(&pass).await;
     let counts = pass.tally.counts(pass.failures.count().await);
     let part = progress::part_done(&pass, counts.read);
@@ -131,7 +144,8 @@ pub(crate) async fn run(job: Job) -> Result<Counts, Interrupt> {
         None => {
             // A migration of several backfills, or one that is verified, does not begin at the beginning again.
             pass.positions.save(&pass.job).await?;
-            if pass.job.direction == Direction::Up {
+            let is_all = !matches!(pass.job.extent, Extent::Share(_));
+            if is_all && pass.job.direction == Direction::Up {
                 verify::verify(&pass.job, &pass.source).await?;
             }
             Ok(counts)
@@ -226,10 +240,22 @@ impl Pass {
         let described = targets::describe(&job.dynamo, &job.backfill.table).await?;
         let source = Arc::new(Target::of(&described));
         let table = &described.table;
-        let readers = division::readers(table.capacity, table.warm);
+        let units_a_second = rate::units_a_second(job.backfill.cap, table.capacity, table.warm);
+        let workers = job.extent.workers();
+        let readers = division::readers(table.capacity, table.warm, workers);
         let wanted = job.backfill.segments;
-        let wanted = wanted.unwrap_or_else(|| division::segments(described.bytes, readers));
+        let wanted = wanted.unwrap_or_else(|| {
+            // Workers have four readers each at least.
+            let most = readers.max(4 * division::workers(units_a_second));
+            division::segments(described.bytes, most)
+        });
+        let wanted = match &job.extent {
+            Extent::Whole | Extent::Divisible(_) => wanted,
+            Extent::Share(share) => share.of,
+        };
         let positions = Positions::load(&job, wanted).await?;
+        let own = positions.own_count();
+        let part = |figure: u64| division::part_of(figure, own, positions.count());
         let transform = match (job.direction, &job.backfill.down) {
             (Direction::Up, _) => Arc::clone(&job.backfill.up),
             (Direction::Down, Some(down)) => Arc::clone(down),
@@ -242,9 +268,11 @@ impl Pass {
         };
         Ok(Self {
             transform,
-            readers: usize::try_from(readers.min(positions.count().into())).unwrap_or(usize::MAX),
-            items: described.items,
-            paces: Paces::new(job.backfill.cap, table.capacity, table.warm),
+            readers: usize::try_from(readers).unwrap_or(usize::MAX).min(own),
+            items: part(described.items),
+            bytes: part(described.bytes),
+            units_a_second,
+            paces: Paces::new(job.backfill.cap, table.capacity, table.warm, workers),
             stop: Stop::new(),
             tally: Tally::new(positions.recorded()),
             failures: Failures::load(&job).await?,

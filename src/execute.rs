@@ -20,6 +20,8 @@ pub(crate) use self::delete::{delete_and_wait, delete_resource};
 pub(crate) use self::migrations::{
     backfill_name, call, context, forget, retry_failed_items, sweep,
 };
+use crate::backfill::Shares;
+use crate::backfill::share::Extent;
 use crate::deadline::Deadline;
 use crate::desired::Desired;
 use crate::dynamo::{Dynamo, patiently};
@@ -54,6 +56,8 @@ pub struct Run {
     pub mode: Mode,
     /// What of the plan it carries out.
     pub part: Part,
+    /// Whether its backfills may be left to workers.
+    pub(crate) extent: Extent,
     /// The longest plan that is begun; any where there is none.
     pub longest: Option<Duration>,
     /// Where requests go.
@@ -92,6 +96,8 @@ pub enum Progress {
         /// DynamoDB's words.
         reason: String,
     },
+    /// Workers go on with a backfill; calling again, when they are through, goes on from there.
+    Shared(Box<Shares>),
     /// It cannot go on.
     Failed {
         /// What failed, and what to do.
@@ -152,6 +158,7 @@ pub async fn advance(run: &Run, known: Option<Snapshot>, budget: Deadline) -> Pr
         Ok(report) => Progress::Done(report),
         Err(Interrupt::OutOfTime(reason)) => Progress::Pending { reason },
         Err(Interrupt::Blocked { until_ms, reason }) => Progress::Blocked { until_ms, reason },
+        Err(Interrupt::Shared(shares)) => Progress::Shared(shares),
         Err(Interrupt::Failed(reason)) => Progress::Failed { reason },
         Err(Interrupt::LeaseLost(reason)) => Progress::Superseded { reason },
     }

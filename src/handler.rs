@@ -11,6 +11,7 @@ mod turn;
 mod watchdog;
 mod way;
 mod work;
+mod worker;
 mod workers;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use self::watchdog::{Watchdog, Watched};
 use self::work::Work;
 use self::workers::Workers;
 use crate::answer::{Answer, SendError, Sender, Status};
+use crate::backfill::Shares;
 use crate::command::{self, CommandError};
 use crate::deadline::Deadline;
 use crate::desired;
@@ -71,8 +73,8 @@ pub enum HandleError {
     /// The answer did not get through.
     #[error(transparent)]
     Unanswered(#[from] SendError),
-    /// A slice that nobody waits for came to no end of its own.
-    #[error("a slice in the background did not end by itself: {0}")]
+    /// A slice that nobody waits for, or a worker, came to no end of its own.
+    #[error("it did not end by itself: {0}")]
     CutOff(String),
     /// The ledger did not say what to go on with.
     #[error(transparent)]
@@ -107,6 +109,8 @@ enum Verdict {
     AnsweredElsewhere,
     /// Not yet over: another slice goes on, from this moment on, in milliseconds since the epoch.
     GoesOn { at_ms: u64, reason: String },
+    /// Not yet over: workers go on, until this moment at most, and then another slice does.
+    Shared { shares: Box<Shares>, until_ms: Option<u64> },
 }
 
 impl Verdict {
@@ -232,6 +236,10 @@ impl Handler {
         let answered = match verdict {
             Verdict::GoesOn { reason, .. } => {
                 tracing::info!(reason, "this invocation ends, and the run goes on");
+                Ok(())
+            }
+            Verdict::Shared { shares, .. } => {
+                tracing::info!(%shares, "this invocation ends, and the run goes on");
                 Ok(())
             }
             verdict => {

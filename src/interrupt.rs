@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+pub use crate::backfill::Shares;
 use crate::dynamo;
 
 /// Why work stopped before it was done.
@@ -18,6 +19,8 @@ pub enum Interrupt {
         /// Which quota, in whose words.
         reason: String,
     },
+    /// Workers go on with a backfill, each with a part of its table.
+    Shared(Box<Shares>),
     /// Another request holds the lease now; nothing more may be written.
     LeaseLost(String),
 }
@@ -28,7 +31,7 @@ impl Interrupt {
     pub fn weight(&self) -> u8 {
         match self {
             Self::OutOfTime(_) => 0,
-            Self::Blocked { .. } => 1,
+            Self::Blocked { .. } | Self::Shared(_) => 1,
             Self::Failed(_) => 2,
             Self::LeaseLost(_) => 3,
         }
@@ -40,6 +43,7 @@ impl fmt::Display for Interrupt {
         match self {
             Self::Failed(what) | Self::Blocked { reason: what, .. } => f.write_str(what),
             Self::OutOfTime(what) => write!(f, "ran out of time: {what}"),
+            Self::Shared(shares) => shares.fmt(f),
             Self::LeaseLost(what) => write!(f, "stopped: {what}"),
         }
     }

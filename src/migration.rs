@@ -13,6 +13,7 @@ use std::time::Duration;
 pub(crate) use self::backfill::Predicate;
 pub use self::backfill::{Backfill, Cap, Guard, STAMP, Sample};
 pub use self::copy::{AfterGap, TableCopy, unmark};
+use crate::backfill::share::Extent;
 use crate::backfill::{self as engine, Counts, Direction, Job};
 use crate::copy::Copying;
 pub use crate::copy::MARK;
@@ -383,25 +384,24 @@ impl Context {
     /// # Errors
     /// As of [`backfill`](Self::backfill).
     pub async fn run(&self, name: &str, backfill: Backfill) -> Result<Counts, MigrationError> {
-        Ok(self.run_backfill(name, backfill, Direction::Up).await?)
+        let job = self.job(name, backfill, Direction::Up, Extent::Whole);
+        Ok(engine::run(job).await?)
     }
 
-    pub(crate) async fn run_backfill(
+    pub(crate) fn job(
         &self,
         name: &str,
         backfill: Backfill,
         direction: Direction,
-    ) -> Result<Counts, Interrupt> {
-        engine::run(self.job(name, backfill, direction)).await
-    }
-
-    pub(crate) fn job(&self, name: &str, backfill: Backfill, direction: Direction) -> Job {
+        extent: Extent,
+    ) -> Job {
         let Inner { migration, services, lease, deadline, .. } = &*self.inner;
         Job {
             migration: migration.clone(),
             direction,
             name: name.to_owned(),
             backfill,
+            extent,
             dynamo: services.dynamo.clone(),
             lease: lease.clone(),
             deadline: *deadline,

@@ -4,7 +4,7 @@ mod journal;
 
 use std::fmt;
 
-use crate::backfill::{Counts, Direction, checkpoint_prefix};
+use crate::backfill::{self, Counts, Direction, Shares, checkpoint_prefix};
 use crate::deadline::Deadline;
 use crate::dynamo::patiently;
 use crate::execute::{Run, backfill_name, call, context, delete_and_wait, forget, gone};
@@ -24,8 +24,28 @@ pub struct Undone {
     pub undone: Vec<String>,
     /// Still in place, and why.
     pub left: Vec<String>,
-    /// How far it came, where time was all that it lacked: calling again goes on from there.
-    pub unfinished: Option<String>,
+    /// Why it is not at its end, where calling again goes on from there.
+    pub unfinished: Option<Unfinished>,
+}
+
+/// Why undoing is not at its end, and goes on when it is called again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfinished {
+    /// Time was all that it lacked; how far it came.
+    OutOfTime(String),
+    /// Workers are to take a backfill back.
+    Shared(Box<Shares>),
+}
+
+impl Unfinished {
+    /// What an interrupt means for what it has stopped, of which this is the progress.
+    fn of(interrupt: Interrupt, progress: &str) -> Option<Self> {
+        match interrupt {
+            Interrupt::OutOfTime(_) => Some(Self::OutOfTime(progress.to_owned())),
+            Interrupt::Shared(shares) => Some(Self::Shared(shares)),
+            Interrupt::Failed(_) | Interrupt::Blocked { .. } | Interrupt::LeaseLost(_) => None,
+        }
+    }
 }
 
 impl Undone {
@@ -82,9 +102,7 @@ pub async fn roll_back(run: &Run, deadline: Deadline) -> Result<Undone, Interrup
             Err(Interrupt::LeaseLost(why)) => return Err(Interrupt::LeaseLost(why)),
             Err(interrupt) => {
                 let progress = format!("table {}: {interrupt}", row.name);
-                if matches!(interrupt, Interrupt::OutOfTime(_)) {
-                    report.unfinished = Some(progress.clone());
-                }
+                report.unfinished = Unfinished::of(interrupt, &progress);
                 report.left.push(progress);
             }
         }
@@ -165,9 +183,7 @@ async fn undo_all(
             Err(Interrupt::LeaseLost(why)) => return Err(Interrupt::LeaseLost(why)),
             Err(interrupt) => {
                 let progress = format!("migration {}: {interrupt}", row.id);
-                if matches!(interrupt, Interrupt::OutOfTime(_)) {
-                    report.unfinished = Some(progress.clone());
-                }
+                report.unfinished = Unfinished::of(interrupt, &progress);
                 report.left.push(progress);
                 let older = migrations[position + 1..].iter();
                 report.left.extend(older.map(|row| {
@@ -250,7 +266,7 @@ pub(crate) async fn undo(
             tracing::info!(migration = row.id, "undone");
             Ok(note)
         }
-        Err(Interrupt::LeaseLost(why)) => Err(Interrupt::LeaseLost(why)),
+        Err(interrupt @ (Interrupt::LeaseLost(_) | Interrupt::Shared(_))) => Err(interrupt),
         // Its row stays in the middle of it, and so do its checkpoints.
         Err(Interrupt::OutOfTime(progress)) => {
             Err(Interrupt::OutOfTime(format!("undoing it {progress}")))
@@ -277,7 +293,8 @@ async fn undo_backfills(
     for (position, backfill) in backfills.iter().enumerate().rev() {
         let name = backfill_name(position);
         if backfill.guard != Some(Guard::Journal) {
-            counts += cx.run_backfill(&name, backfill.clone(), Direction::Down).await?;
+            let job = cx.job(&name, backfill.clone(), Direction::Down, run.extent.clone());
+            counts += backfill::run(job).await?;
             continue;
         }
         let prefix = format!("{}{name}#", checkpoint_prefix(&spec.id));

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::backfill::WORKERS_MAX;
+
 /// Longest that Lambda lets an invocation run, and some seconds for its answer to arrive.
 const SLICE_SECONDS: u64 = 15 * 60 + 30;
 
@@ -10,25 +12,13 @@ const SLICE_SECONDS: u64 = 15 * 60 + 30;
 ///
 /// Its input is what leads to a run, `{ "function", "ledger", "scope", "run" }`, and holds no secret. The function is named there
 /// and not here, for it names the machine in its environment, and a template cannot have each of two resources name the other. It calls for slices of the run, each
-/// when the one before says, until the run is answered; where slices fail again and again, for the answer. How long all of
+/// when the one before says, until the run is answered; where a slice leaves a backfill to workers, for these, as children
+/// of a Distributed Map; where slices fail again and again, for the answer. How long all of
 /// it may take is not up to the machine: each slice knows how long CloudFormation waits.
 ///
 /// Source: "Using Amazon States Language to define Step Functions workflows", AWS documentation.
 #[must_use]
 pub fn definition() -> Value {
-    let passes = json!({
-        "ErrorEquals": [
-            "Lambda.TooManyRequestsException",
-            "Lambda.ServiceException",
-            "Lambda.AWSLambdaException",
-            "Lambda.SdkClientException",
-            "Lambda.ClientExecutionTimeoutException",
-        ],
-        "IntervalSeconds": 1, "BackoffRate": 2, "MaxDelaySeconds": 30, "MaxAttempts": 8,
-        "JitterStrategy": "FULL",
-    });
-    // A slice that dies leaves a lease behind, for which the next one waits by itself.
-    let dies = json!({ "ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 2 });
     let call = |verb: &str| {
         json!({
             "Type": "Task",
@@ -43,7 +33,7 @@ pub fn definition() -> Value {
                     "run.$": "$.run",
                 },
             },
-            "Retry": [passes, dies],
+            "Retry": retries(),
         })
     };
     let mut advance = call("advance");
@@ -63,11 +53,18 @@ pub fn definition() -> Value {
             "Advance": advance,
             "IsDone": {
                 "Type": "Choice",
-                "Choices": [{
-                    "Variable": "$.result.slice.status",
-                    "StringEquals": "pending",
-                    "Next": "Wait",
-                }],
+                "Choices": [
+                    {
+                        "Variable": "$.result.slice.status",
+                        "StringEquals": "pending",
+                        "Next": "Wait",
+                    },
+                    {
+                        "Variable": "$.result.slice.status",
+                        "StringEquals": "work",
+                        "Next": "Work",
+                    },
+                ],
                 "Default": "Done",
             },
             "Wait": {
@@ -75,6 +72,7 @@ pub fn definition() -> Value {
                 "TimestampPath": "$.result.slice.wake_at",
                 "Next": "Advance",
             },
+            "Work": work(call("work")),
             "Done": { "Type": "Succeed" },
             "GiveUp": give_up,
             "GivenUp": {
@@ -83,6 +81,56 @@ pub fn definition() -> Value {
                 "Cause": "Slices of the run failed again and again, so it was answered FAILED; see the function's log",
             },
         },
+    })
+}
+
+/// How often a call is repeated.
+fn retries() -> Value {
+    let passes = json!({
+        "ErrorEquals": [
+            "Lambda.TooManyRequestsException",
+            "Lambda.ServiceException",
+            "Lambda.AWSLambdaException",
+            "Lambda.SdkClientException",
+            "Lambda.ClientExecutionTimeoutException",
+        ],
+        "IntervalSeconds": 1, "BackoffRate": 2, "MaxDelaySeconds": 30, "MaxAttempts": 8,
+        "JitterStrategy": "FULL",
+    });
+    // A slice that dies leaves a lease behind, for which the next one waits by itself.
+    let dies = json!({ "ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 2 });
+    json!([passes, dies])
+}
+
+/// The workers: one for each part that the slice has named, by this call. Whatever becomes of them, a slice comes next and
+/// sees to what is left; where there could be none, since the machine may not start executions of itself, as well.
+///
+/// Source: "Using Map state in Distributed mode for large-scale parallel workloads in Step Functions", AWS documentation.
+fn work(mut call: Value) -> Value {
+    call["Parameters"]["Payload"]["part.$"] = json!("$.part");
+    // The results of all of them have to fit a state.
+    call["ResultSelector"] = json!({ "status.$": "$.Payload.status" });
+    call["End"] = json!(true);
+    json!({
+        "Type": "Map",
+        "ItemsPath": "$.result.slice.parts",
+        "ItemSelector": {
+            "function.$": "$.function",
+            "ledger.$": "$.ledger",
+            "scope.$": "$.scope",
+            "run.$": "$.run",
+            "part.$": "$$.Map.Item.Value",
+        },
+        "MaxConcurrency": WORKERS_MAX,
+        "ToleratedFailurePercentage": 100,
+        "ItemProcessor": {
+            "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" },
+            "StartAt": "Part",
+            "States": { "Part": call },
+        },
+        "ResultPath": null,
+        "Catch": [{ "ErrorEquals": ["States.ALL"], "ResultPath": null, "Next": "Advance" }],
+        "Next": "Advance",
     })
 }
 
@@ -119,6 +167,14 @@ mod tests {
     }
 
     #[test]
+    fn whatever_becomes_of_workers_a_slice_comes_next() {
+        let work = &definition()["States"]["Work"];
+        assert_eq!(work["ToleratedFailurePercentage"], 100);
+        assert_eq!(next(work), ["Advance", "Advance"]);
+        assert_eq!(work["ResultPath"], Value::Null, "the input of the next slice is the machine's");
+    }
+
+    #[test]
     fn the_construct_has_this_definition() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/infra/lib/state-machine.json");
         let text = std::fs::read_to_string(path).unwrap();
@@ -129,8 +185,11 @@ mod tests {
     #[test]
     fn whatever_fails_is_tried_again_and_then_answered() {
         let states = &definition()["States"];
-        for name in ["Advance", "GiveUp"] {
-            let retries = states[name]["Retry"].as_array().unwrap();
+        let part = &states["Work"]["ItemProcessor"]["States"]["Part"];
+        for (name, task) in
+            [("Advance", &states["Advance"]), ("GiveUp", &states["GiveUp"]), ("Part", part)]
+        {
+            let retries = task["Retry"].as_array().unwrap();
             assert_eq!(retries.last().unwrap()["ErrorEquals"], json!(["States.ALL"]), "{name}");
         }
         let catch = &states["Advance"]["Catch"][0];

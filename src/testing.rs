@@ -72,8 +72,8 @@
 //!
 //! Restores to a point in time, exports, imports, vector indexes and multi-region strong consistency. It is one region:
 //! replicas are what the table's own region says about them. Resource policies are kept and not enforced, nothing scales
-//! by load, items do not expire. `ItemCount` and `TableSizeBytes` stay 0: AWS refreshes them every six hours or so. Waits
-//! in a runtime of its own, whose time is not paused, take as long as they take.
+//! by load, items do not expire. `ItemCount` and `TableSizeBytes`, which AWS refreshes every six hours or so, are 0 until
+//! [`ControlPlane::count`] says otherwise. Waits in a runtime of its own, whose time is not paused, take as long as they take.
 
 mod account;
 mod admission;
@@ -290,6 +290,13 @@ impl ControlPlane {
         if let Some(table) = self.lock().account.tables.get_mut(table) {
             let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
             table.tags.extend(tags);
+        }
+    }
+
+    /// Has `DescribeTable` say that a table holds so many items and bytes, as AWS does after it has counted them.
+    pub fn count(&self, table: &str, items: u64, bytes: u64) {
+        if let Some(table) = self.lock().account.tables.get_mut(table) {
+            table.counted = (items, bytes);
         }
     }
 

@@ -1,5 +1,5 @@
 // The construct: a set of DynamoDB tables and their data migrations as one resource of a stack.
-import { Aws, CfnResource, CustomResource, Duration, FileSystem, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { ArnFormat, Aws, CfnResource, CustomResource, Duration, FileSystem, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -140,14 +140,28 @@ export class DynamoDBTables extends Construct {
 
   /** A policy apart from the machine's own, since the function names the machine. */
   private permitLongRuns(machine: sfn.StateMachine): iam.Policy[] {
-    const policy = (id: string, role: iam.IRole, action: string, resource: string) =>
-      new iam.Policy(this, id, {
-        roles: [role],
-        statements: [new iam.PolicyStatement({ actions: [action], resources: [resource] })],
-      });
+    const right = (resources: string[], ...actions: string[]) => new iam.PolicyStatement({ actions, resources });
+    const policy = (id: string, role: iam.IRole, ...statements: iam.PolicyStatement[]) =>
+      new iam.Policy(this, id, { roles: [role], statements });
+    const executions = ['/*', ':*'].map((rest) =>
+      Stack.of(this).formatArn({
+        service: 'states',
+        resource: 'execution',
+        resourceName: `${machine.stateMachineName}${rest}`,
+        arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+      }),
+    );
+    const start = right([machine.stateMachineArn], 'states:StartExecution');
     return [
-      policy('LongRunsStart', this.function.role!, 'states:StartExecution', machine.stateMachineArn),
-      policy('LongRunsInvoke', machine.role, 'lambda:InvokeFunction', this.function.functionArn),
+      policy('LongRunsStart', this.function.role!, start),
+      policy(
+        'LongRunsInvoke',
+        machine.role,
+        right([this.function.functionArn], 'lambda:InvokeFunction'),
+        // Workers that share a table are executions of the machine's own ("IAM policies for using Distributed Map states").
+        start,
+        right(executions, 'states:DescribeExecution', 'states:StopExecution'),
+      ),
     ];
   }
 

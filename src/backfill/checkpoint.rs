@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::share::Extent;
 use super::{Job, checkpoint_prefix};
 use crate::dynamo::WireItem;
 use crate::interrupt::Interrupt;
@@ -16,6 +17,8 @@ use crate::ledger::rows::CheckpointRow;
 pub(super) struct Positions {
     prefix: String,
     count: u32,
+    /// The segments that this job is about.
+    own: Vec<u32>,
     segments: Mutex<Vec<Segment>>,
 }
 
@@ -84,7 +87,17 @@ impl Positions {
             first: 0,
             throttled: 0,
         });
-        Ok(Self { prefix, count, segments: Mutex::new(segments.collect()) })
+        let own = match &job.extent {
+            Extent::Whole | Extent::Divisible(_) => (0..count).collect(),
+            Extent::Share(share) if share.of == count => share.segments.clone(),
+            Extent::Share(share) => {
+                return Err(Interrupt::Failed(format!(
+                    "the scan is divided into {count} segments, and not into {}",
+                    share.of
+                )));
+            }
+        };
+        Ok(Self { prefix, count, own, segments: Mutex::new(segments.collect()) })
     }
 
     /// Into how many segments the scan is divided.
@@ -92,10 +105,15 @@ impl Positions {
         self.count
     }
 
-    /// Segments that are not done.
+    /// How many of the segments this job is about.
+    pub(super) fn own_count(&self) -> usize {
+        self.own.len()
+    }
+
+    /// Own segments that are not done.
     pub(super) fn open_segments(&self) -> VecDeque<u32> {
         let segments = self.lock();
-        (0..).zip(segments.iter()).filter(|(_, s)| !s.row.done).map(|(n, _)| n).collect()
+        self.own.iter().copied().filter(|own| !segments[*own as usize].row.done).collect()
     }
 
     /// Where a segment goes on.
@@ -103,17 +121,34 @@ impl Positions {
         self.lock()[segment as usize].row.last_key.clone()
     }
 
-    /// Items that were read and changed by earlier runs, as far as is on record.
+    /// Items of own segments that were read and changed by earlier runs, as far as is on record.
     pub(super) fn recorded(&self) -> (u64, u64) {
-        let add = |(read, changed), s: &Segment| (read + s.row.read, changed + s.row.changed);
-        self.lock().iter().fold((0, 0), add)
+        self.sum(|_| true)
     }
 
-    /// Which part of the segments is done.
-    pub(super) fn part_done(&self) -> f64 {
+    /// The same of the segments that are done.
+    pub(super) fn recorded_of_done(&self) -> (u64, u64) {
+        self.sum(|row| row.done)
+    }
+
+    fn sum(&self, counts: impl Fn(&CheckpointRow) -> bool) -> (u64, u64) {
         let segments = self.lock();
-        let done = segments.iter().filter(|segment| segment.row.done).count();
-        f64::from(u32::try_from(done).unwrap_or_default()) / f64::from(self.count)
+        let rows = self.own.iter().map(|own| &segments[*own as usize].row);
+        let add = |(read, changed), row: &CheckpointRow| (read + row.read, changed + row.changed);
+        rows.filter(|row| counts(row)).fold((0, 0), add)
+    }
+
+    /// Which part of own segments is done.
+    pub(super) fn part_done(&self) -> f64 {
+        let part = |segments: usize| f64::from(u32::try_from(segments).unwrap_or(u32::MAX));
+        let open = self.open_segments().len();
+        part(self.own_count() - open) / part(self.own_count().max(1))
+    }
+
+    /// A number that grows whenever something is done.
+    pub(super) fn mark(&self) -> u64 {
+        let done = self.own_count() - self.open_segments().len();
+        self.recorded().0 + done as u64
     }
 
     /// Notes a page that was read. It is held open until [`done`](Self::done) is called once more than for its writes.
@@ -232,7 +267,8 @@ mod tests {
             throttled: 0,
         };
         let segments = (0..count).map(|_| segment()).collect();
-        Positions { prefix: "0001_a#".to_owned(), count, segments: Mutex::new(segments) }
+        let (own, segments) = ((0..count).collect(), Mutex::new(segments));
+        Positions { prefix: "0001_a#".to_owned(), count, own, segments }
     }
 
     fn key(n: u32) -> WireItem {

@@ -1,7 +1,8 @@
-//! How a scan is divided: into how many segments, how many of them are read side by side, in which order, in pages of how
-//! many items. Pure.
+//! How a scan is divided: into how many segments, among how many workers, how many segments are read side by side, in which
+//! order, in pages of how many items. Pure.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::schema::{Capacity, Warm};
 
@@ -18,16 +19,64 @@ const SEGMENTS_MAX: u64 = 4096;
 const ITEMS_MAX: usize = 8192;
 /// Pages of a segment that are read and not all written: one that is transformed, and the next.
 pub(super) const OPEN_PAGES: usize = 2;
+/// Write units that one process gets through in a second, about.
+const WORKER_UNITS: u64 = 4000;
+/// Most workers of a table. The state machine starts no more of them at the same time.
+pub(crate) const WORKERS_MAX: u64 = 32;
+/// What one process is through with in this time is not worth workers.
+const WORTH_WORKERS: Duration = Duration::from_mins(3);
+/// Most segments that are given out at a time: their numbers pass through the state machine, in states of 256 KB.
+const GIVEN_OUT_MAX: usize = 8192;
 
-/// How many segments are read side by side. A segment lies in one partition, or in a few one after another, and what is
-/// read there is written there: so as many as there are partitions, going by what the table can serve.
-pub(super) fn readers(capacity: Capacity, warm: Option<Warm>) -> u64 {
+/// How many segments one of so many workers reads side by side. A segment lies in one partition, or in a few one after
+/// another, and what is read there is written there: so as many as there are partitions, going by what the table can serve.
+pub(super) fn readers(capacity: Capacity, warm: Option<Warm>, workers: u64) -> u64 {
     let units = match capacity {
         Capacity::Provisioned(throughput) => throughput.write,
         Capacity::OnDemand(_) => warm.and_then(|warm| warm.write).unwrap_or_default(),
     };
     let (fewest, most) = READERS;
-    units.div_ceil(PARTITION_UNITS).clamp(fewest, most)
+    (units / workers.max(1)).div_ceil(PARTITION_UNITS).clamp(fewest, most)
+}
+
+/// How many workers it takes to write so many units in a second.
+pub(super) fn workers(units_a_second: u64) -> u64 {
+    units_a_second.div_ceil(WORKER_UNITS).clamp(1, WORKERS_MAX)
+}
+
+/// Whether one process would be at it for minutes to write so many items, of a table of which this is counted, at this pace.
+pub(super) fn is_worth_workers(items: u64, counted: Counted, units_a_second: u64) -> bool {
+    // A write takes a unit for each kilobyte of the item.
+    let an_item = counted.bytes.checked_div(counted.items).unwrap_or(0).div_ceil(1024).max(1);
+    let pace = units_a_second.clamp(1, WORKER_UNITS);
+    items.saturating_mul(an_item) / pace > WORTH_WORKERS.as_secs()
+}
+
+/// What so many of all segments have of a figure, about.
+pub(super) fn part_of(figure: u64, segments: usize, all: u32) -> u64 {
+    let part = u128::from(figure) * segments as u128 / u128::from(all.max(1));
+    u64::try_from(part).unwrap_or(u64::MAX)
+}
+
+/// What DynamoDB counts of a table, some hours behind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted {
+    pub(super) items: u64,
+    pub(super) bytes: u64,
+}
+
+/// Deals segments out to so many workers at most, each of whose segments lie apart.
+pub(super) fn deal(segments: VecDeque<u32>, count: u32, workers: u64) -> Vec<Vec<u32>> {
+    let workers = usize::try_from(workers).unwrap_or(usize::MAX).min(segments.len()).max(1);
+    let mut segments: Vec<_> = segments.into();
+    segments.truncate(GIVEN_OUT_MAX);
+    segments.sort_unstable();
+    let mut shares = vec![VecDeque::new(); workers];
+    for (position, segment) in segments.into_iter().enumerate() {
+        shares[position % workers].push_back(segment);
+    }
+    let fewest = usize::try_from(READERS.0).unwrap_or(1);
+    shares.into_iter().map(|share| spread(share, count, fewest).into()).collect()
 }
 
 /// Into how many segments a table of so many bytes is divided.
@@ -68,8 +117,49 @@ mod tests {
             (on_demand, warm(None), 4),
             (on_demand, warm(Some(20_000)), 20),
         ] {
-            assert_eq!(readers(capacity, warm), expected, "{capacity:?} {warm:?}");
+            assert_eq!(readers(capacity, warm, 1), expected, "{capacity:?} {warm:?}");
         }
+    }
+
+    #[test]
+    fn a_table_has_the_workers_that_it_takes_to_use_what_it_serves() {
+        for (units, expected) in
+            [(0, 1), (4000, 1), (4001, 2), (64_000, 16), (10_000_000, WORKERS_MAX)]
+        {
+            assert_eq!(workers(units), expected, "{units}");
+        }
+        let provisioned = Capacity::Provisioned(Throughput { read: 1, write: 64_000 });
+        assert_eq!(readers(provisioned, None, 1), 32);
+        assert_eq!(readers(provisioned, None, 4), 16);
+        assert_eq!(readers(provisioned, None, 16), 4);
+    }
+
+    #[test]
+    fn workers_are_for_what_takes_one_process_minutes() {
+        let small = Counted { items: 1_000_000, bytes: 400_000_000 };
+        let large = Counted { items: 1_000_000, bytes: 4_000_000_000 };
+        assert!(is_worth_workers(1_000_000, small, 64_000), "four minutes");
+        assert!(!is_worth_workers(500_000, small, 64_000), "two minutes");
+        assert!(is_worth_workers(500_000, large, 64_000), "of four units each");
+        assert!(is_worth_workers(500_000, small, 1000), "it may not go faster");
+        let unknown = Counted { items: 0, bytes: 0 };
+        assert!(!is_worth_workers(0, unknown, 0));
+    }
+
+    #[test]
+    fn each_segment_is_dealt_to_one_worker() {
+        let open = || (0..256).filter(|segment| segment % 5 != 3).collect::<VecDeque<_>>();
+        for workers in [1, 2, 16, 32, 1000] {
+            let shares = deal(open(), 256, workers);
+            let lengths = shares.iter().map(Vec::len);
+            assert!(lengths.clone().max().unwrap() - lengths.min().unwrap() <= 1, "{workers}");
+            let mut all = shares.concat();
+            all.sort_unstable();
+            assert_eq!(VecDeque::from(all), open(), "{workers}");
+        }
+        assert_eq!(deal((0..16).collect(), 16, 2)[0][..4], [0, 4, 8, 12]);
+        let dealt = deal((0..1_000_000).collect(), 1_000_000, 32);
+        assert_eq!(dealt.concat().len(), GIVEN_OUT_MAX);
     }
 
     #[test]

@@ -32,6 +32,19 @@ impl Failures {
         self.keys.lock().await.len()
     }
 
+    /// Fails where more are on record than are tolerated, as workers leave them that do not know of each other's.
+    pub(super) async fn check(&self, job: &Job) -> Result<(), Interrupt> {
+        let (count, most) = (self.count().await as u64, job.backfill.max_failed_items);
+        if count <= most {
+            return Ok(());
+        }
+        Err(Interrupt::Failed(format!(
+            "{count} items failed, and max_failed_items allows {most}. Their keys and errors are in the ledger, \
+             under failed#{}",
+            self.prefix
+        )))
+    }
+
     /// Records an item that cannot be handled; an error where there are too many of them.
     pub(super) async fn add(
         &self,

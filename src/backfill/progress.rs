@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::share::Extent;
 use super::{Job, Pass, checkpoint_prefix};
 use crate::interrupt::Interrupt;
-use crate::ledger::rows::ProgressRow;
+use crate::ledger::rows::{ProgressRow, WORKER};
 use crate::{clock, metrics};
 
 /// How often positions are saved.
@@ -141,7 +142,7 @@ pub(super) async fn keep_record(pass: &Pass) -> Result<(), Interrupt> {
 }
 
 async fn tell(pass: &Pass) -> Result<(), Interrupt> {
-    let Job { migration, direction, name, backfill, lease, .. } = &pass.job;
+    let Job { migration, backfill, lease, .. } = &pass.job;
     let counts = pass.tally.counts(pass.failures.count().await);
     let part = part_done(pass, counts.read);
     let left =
@@ -168,8 +169,39 @@ async fn tell(pass: &Pass) -> Result<(), Interrupt> {
         row.per_cent
     );
     metrics::emit(&migration.id, &row.table, &counts, row.per_cent);
+    let worker = match &pass.job.extent {
+        Extent::Whole | Extent::Divisible(_) => None,
+        Extent::Share(share) => Some(share.number),
+    };
+    lease.save_progress(&row_key(&pass.job, worker), &row).await
+}
+
+/// Begins the record of a backfill by several workers, each of whom has a row of its own: what is done before them stands
+/// in that of the backfill, and those of earlier workers are gone.
+pub(super) async fn begin_together(pass: &Pass) -> Result<(), Interrupt> {
+    let Job { backfill, lease, .. } = &pass.job;
+    let key = row_key(&pass.job, None);
+    lease.forget_progress(&key).await?;
+    let (read, changed) = pass.positions.recorded_of_done();
+    let row = ProgressRow {
+        table: backfill.table.clone(),
+        run: lease.run().to_owned(),
+        read,
+        changed,
+        failed: pass.failures.count().await as u64,
+        per_cent: per_cent(pass.positions.part_done()),
+        at: clock::now(),
+        ..ProgressRow::default()
+    };
+    lease.save_progress(&key, &row).await
+}
+
+/// Key of the row about a backfill, or about what one worker does of it.
+fn row_key(job: &Job, worker: Option<usize>) -> String {
+    let Job { migration, direction, name, backfill, .. } = job;
     let id = checkpoint_prefix(&migration.id);
-    lease.save_progress(&format!("{id}{direction}#{name}#{}", row.table), &row).await
+    let worker = worker.map(|worker| format!("{WORKER}{worker:03}")).unwrap_or_default();
+    format!("{id}{direction}#{name}#{}{worker}", backfill.table)
 }
 
 /// Which part is done, about: by the number of items where DynamoDB knows it (it counts every six hours), by segments

@@ -36,13 +36,21 @@ pub(super) struct Paces {
 }
 
 impl Paces {
-    pub(super) fn new(cap: Cap, capacity: Capacity, warm: Option<Warm>) -> Self {
+    /// The paces of one of so many workers.
+    pub(super) fn new(cap: Cap, capacity: Capacity, warm: Option<Warm>, workers: u64) -> Self {
         let (first, ceiling) = limits(cap, capacity, warm);
+        let of = figure(workers.max(1));
         Self {
-            read: Pace::new(first.read, ceiling.read),
-            write: Pace::new(first.write, ceiling.write),
+            read: Pace::new(first.read / of, ceiling.read / of),
+            write: Pace::new(first.write / of, ceiling.write / of),
         }
     }
+}
+
+/// Write units that all workers together begin with in a second.
+pub(super) fn units_a_second(cap: Cap, capacity: Capacity, warm: Option<Warm>) -> u64 {
+    let (first, _) = limits(cap, capacity, warm);
+    Duration::try_from_secs_f64(first.write).map_or(u64::MAX, |units| units.as_secs())
 }
 
 /// With what rate to begin, and what never to exceed.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{Act, Back, CommandError, Ended, Hands, Repair, Signed, hold, repair, retry, undo};
+use crate::backfill::share::Extent;
 use crate::clock;
 use crate::desired::Desired;
 use crate::execute::{Part, Run, Trail};
@@ -222,6 +223,7 @@ impl Acting<'_> {
             migrator: Arc::clone(migrator),
             mode: Mode::Superset,
             part: Part::All,
+            extent: Extent::Whole,
             longest: None,
             services: self.hands.services.clone(),
             lease: self.lease.clone(),

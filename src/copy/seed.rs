@@ -7,6 +7,7 @@ use futures::FutureExt;
 use super::Copying;
 use super::mark::{Found, MARK};
 use super::rule::{Intent, Occasion, Want};
+use crate::backfill::share::Extent;
 use crate::backfill::{self, Counts, Direction, Job};
 use crate::dynamo::{Edit, WireItem, key_of};
 use crate::interrupt::Interrupt;
@@ -91,6 +92,7 @@ impl Copying {
             direction,
             name: name.to_owned(),
             backfill,
+            extent: Extent::Whole,
             dynamo: self.dynamo.clone(),
             lease: self.lease.clone(),
             deadline: self.deadline,

@@ -7,7 +7,8 @@ use futures::FutureExt;
 use tracing::Instrument;
 
 use super::Run;
-use crate::backfill::{Counts, Direction, again, checkpoint_prefix};
+use crate::backfill::share::Extent;
+use crate::backfill::{self, Counts, Direction, again, checkpoint_prefix};
 use crate::deadline::Deadline;
 use crate::interrupt::{Interrupt, panic_message};
 use crate::ledger::rows::MigrationRow;
@@ -54,6 +55,10 @@ pub(super) async fn run_all(
             }
             MigrationStep::Apply { out_of_order, .. } => {
                 if deadline.passed() {
+                    // What workers have left in the middle waits for the next deploy, as whatever time has run out for.
+                    if row.state == State::Started {
+                        run.lease.record(&row, Event::Pause, Detail::default()).await?;
+                    }
                     return Err(Interrupt::OutOfTime(format!("migration {id} is not begun")));
                 }
                 let row = MigrationRow { out_of_order: *out_of_order, ..row };
@@ -80,10 +85,14 @@ async fn apply(
         // A process that died over the end of an undoing has left them.
         run.lease.forget_failed(&checkpoint_prefix(&spec.id)).await?;
     }
-    let detail = Detail { spec: Some(&spec), ..Detail::default() };
-    let row = run.lease.record(&row, Event::Start, detail).await?;
+    let row = if goes_on(run, &row) {
+        row
+    } else {
+        let detail = Detail { spec: Some(&spec), ..Detail::default() };
+        run.lease.record(&row, Event::Start, detail).await?
+    };
     let cx = context(run, &spec, Direction::Up, deadline);
-    let outcome = perform(&migration.work, cx, &spec).await;
+    let outcome = perform(run, &migration.work, cx, &spec).await;
     let id = &spec.id;
     match outcome {
         Ok((counts, notice)) => {
@@ -93,7 +102,8 @@ async fn apply(
             forget(run, id).await;
             Ok((failed > 0).then(|| still_failing(id, failed)).or(notice))
         }
-        Err(Interrupt::LeaseLost(why)) => Err(Interrupt::LeaseLost(why)),
+        // It stays as it is, in the middle of it: others are at work.
+        Err(interrupt @ (Interrupt::LeaseLost(_) | Interrupt::Shared(_))) => Err(interrupt),
         Err(Interrupt::OutOfTime(progress)) => {
             run.lease.record(&row, Event::Pause, Detail::default()).await?;
             Err(Interrupt::OutOfTime(format!("migration {id} {progress}")))
@@ -105,6 +115,17 @@ async fn apply(
             Err(Interrupt::Failed(format!("migration {id} failed: {error}")))
         }
     }
+}
+
+/// Whether this very run has begun it, and left it to workers: one attempt, of several invocations.
+fn goes_on(run: &Run, row: &MigrationRow) -> bool {
+    let last = match &run.extent {
+        Extent::Divisible(last) => last.as_ref(),
+        Extent::Whole | Extent::Share(_) => None,
+    };
+    let prefix = format!("{}{}#", checkpoint_prefix(&row.id), Direction::Up);
+    let was_left = last.is_some_and(|last| last.backfill.starts_with(&prefix));
+    was_left && row.state == State::Started && row.run == run.id
 }
 
 async fn retry_failed(
@@ -130,7 +151,7 @@ pub(crate) async fn retry_failed_items(
     let spec = migration.spec();
     let cx = context(run, &spec, Direction::Up, deadline);
     for (position, backfill) in backfills.iter().enumerate() {
-        let job = cx.job(&backfill_name(position), backfill.clone(), Direction::Up);
+        let job = cx.job(&backfill_name(position), backfill.clone(), Direction::Up, Extent::Whole);
         let (mended, failing) = again::run(&job).await?;
         done += mended;
         left += failing;
@@ -195,6 +216,7 @@ pub(crate) fn context(run: &Run, spec: &Spec, direction: Direction, deadline: De
 
 /// Does the work of a migration; returns what was counted, and what a person should know.
 async fn perform(
+    run: &Run,
     work: &Work,
     cx: Context,
     spec: &Spec,
@@ -204,7 +226,7 @@ async fn perform(
             call(function, cx, spec.idempotent).await.map(|()| (None, None))
         }
         Work::Backfills(backfills) => {
-            run_backfills(&cx, backfills).await.map(|counts| (Some(counts), None))
+            run_backfills(run, &cx, backfills).await.map(|counts| (Some(counts), None))
         }
         Work::Copy(copy) => {
             let copying = cx.copying(&spec.id, copy).await?;
@@ -222,11 +244,16 @@ async fn perform(
     }
 }
 
-async fn run_backfills(cx: &Context, backfills: &[Backfill]) -> Result<Counts, Interrupt> {
+async fn run_backfills(
+    run: &Run,
+    cx: &Context,
+    backfills: &[Backfill],
+) -> Result<Counts, Interrupt> {
     let mut counts = Counts::default();
     for (position, backfill) in backfills.iter().enumerate() {
         let name = backfill_name(position);
-        counts += cx.run_backfill(&name, backfill.clone(), Direction::Up).await?;
+        let job = cx.job(&name, backfill.clone(), Direction::Up, run.extent.clone());
+        counts += backfill::run(job).await?;
     }
     Ok(counts)
 }

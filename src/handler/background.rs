@@ -51,7 +51,7 @@ impl Work {
             return Err(Verdict::failed("its declaration, or the list of migrations, is refused"));
         };
         let row = self.begin().await?;
-        let Held { lease, .. } = self.take_lease(row).await?;
+        let Held { lease, row, .. } = self.take_lease(row).await?;
         let snapshot = self.ledger.snapshot().await?;
         let Some(migrations) = self.wanted(&snapshot) else {
             let verdict = Verdict::failed("stopped: the stack has gone back behind it, or is gone");
@@ -71,6 +71,7 @@ impl Work {
             migrator: Arc::clone(migrator),
             mode: Mode::Deploy,
             part: Part::Migrations(migrations),
+            extent: self.extent(&row),
             longest: None,
             services: self.handler.services.clone(),
             lease,
@@ -80,6 +81,7 @@ impl Work {
             Progress::Done(report) => Verdict::success(report.notices.join("; ")),
             Progress::Pending { reason } => Verdict::GoesOn { at_ms: clock::now_ms(), reason },
             Progress::Blocked { until_ms, reason } => Verdict::GoesOn { at_ms: until_ms, reason },
+            Progress::Shared(shares) => self.leave_to_workers(&run.lease, shares, None).await,
             // A deploy or a cleanup came in between, and does not need long.
             Progress::Superseded { reason } => {
                 Verdict::GoesOn { at_ms: clock::now_ms() + AGAIN_MS, reason }

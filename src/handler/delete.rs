@@ -7,12 +7,13 @@ use super::Verdict;
 use super::times::Times;
 use super::turn::{Held, Rest};
 use super::work::{Done, Work, list, with_detached};
+use crate::backfill::share::Extent;
 use crate::desired::{Desired, OnStackRollback};
 use crate::dynamo::Class;
 use crate::execute::{self, Part, Run};
 use crate::interrupt::Interrupt;
 use crate::ledger::generations::{Declaration, hold};
-use crate::ledger::rows::{MetaRow, entry};
+use crate::ledger::rows::{MetaRow, RunRow, entry};
 use crate::ledger::{Lease, RowWrite, Snapshot};
 use crate::plan::Mode;
 use crate::rollback;
@@ -100,12 +101,15 @@ impl Work {
                     }
                     Ok(_)
                     | Err(
-                        Interrupt::Failed(_) | Interrupt::Blocked { .. } | Interrupt::LeaseLost(_),
+                        Interrupt::Failed(_)
+                        | Interrupt::Blocked { .. }
+                        | Interrupt::Shared(_)
+                        | Interrupt::LeaseLost(_),
                     ) => end_of(&lease, &meta, outcome).await,
                 }
             }
             Ending::Cleanup => self.clean_up(&lease, &meta, times).await,
-            Ending::WayBack => Box::pin(self.go_back(&lease, &snapshot, times)).await,
+            Ending::WayBack => Box::pin(self.go_back(&lease, &row, &snapshot, times)).await,
             Ending::Nothing(why) => Verdict::success(format!("nothing to delete: {why}")),
             Ending::Unknown(unreadable) => {
                 Verdict::success(format!("everything stays: {unreadable}"))
@@ -155,7 +159,13 @@ impl Work {
     }
 
     /// Goes back to the generation before the live one, and to its declaration as far as a rollback does.
-    async fn go_back(&self, lease: &Lease, snapshot: &Snapshot, times: Times) -> Verdict {
+    async fn go_back(
+        &self,
+        lease: &Lease,
+        row: &RunRow,
+        snapshot: &Snapshot,
+        times: Times,
+    ) -> Verdict {
         // The identity that goes brings the properties that are gone back from.
         let keeps = Desired::read(&self.envelope.properties)
             .is_ok_and(|gone| gone.on_stack_rollback == OnStackRollback::Keep);
@@ -164,10 +174,15 @@ impl Work {
             taken_back.into_iter().filter(|_| !keeps).flat_map(with_detached).collect();
         let prepared = self.hold_the_one_before(lease, snapshot).await;
         match prepared {
-            Ok(run) => match self.way_back(&run, &taken_back, times, None).await {
-                Verdict::Answer { status, reason, .. } => Verdict::bare(status, reason),
-                other @ (Verdict::GoesOn { .. } | Verdict::AnsweredElsewhere) => other,
-            },
+            Ok(run) => {
+                let run = Run { extent: self.extent(row), ..run };
+                match self.way_back(&run, &taken_back, times, None).await {
+                    Verdict::Answer { status, reason, .. } => Verdict::bare(status, reason),
+                    other @ (Verdict::GoesOn { .. }
+                    | Verdict::Shared { .. }
+                    | Verdict::AnsweredElsewhere) => other,
+                }
+            }
             Err(interrupt) => Verdict::success(format!(
                 "went back to the generation before, and left everything as it is: {interrupt}"
             )),
@@ -211,6 +226,7 @@ impl Work {
             migrator,
             mode,
             part: Part::All,
+            extent: Extent::Whole,
             longest: None,
             services: self.handler.services.clone(),
             lease: lease.clone(),

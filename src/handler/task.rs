@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
 use super::reply::Claim;
+use super::worker::Part;
 use super::{HandleError, Handler, Invocation, Verdict, see_through};
 use crate::clock;
 use crate::ledger::rows::AnswerState;
@@ -23,20 +25,27 @@ pub(super) enum Task {
     Advance(Address),
     /// The answer, since slices fail for this reason.
     GiveUp(Address, String),
+    /// A part of a backfill.
+    Work(Address, Box<Part>),
 }
 
 /// Where a run is on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
-    ledger: String,
-    scope: String,
-    run: String,
+    pub(super) ledger: String,
+    pub(super) scope: String,
+    pub(super) run: String,
 }
 
 /// How a task ended.
 enum Outcome {
     Done,
-    Pending { at_ms: u64, reason: String },
+    Pending {
+        at_ms: u64,
+        reason: String,
+    },
+    /// Workers are to do these parts, and then another slice comes.
+    Work(Vec<Part>),
 }
 
 impl Task {
@@ -58,6 +67,12 @@ impl Task {
                 let why = event.get("error").map(said).unwrap_or_default();
                 Some(address().map(|address| Self::GiveUp(address, why)))
             }
+            "work" => Some(address().and_then(|address| {
+                let part = Part::deserialize(&event["part"]).map_err(|error| {
+                    HandleError::NotACommand(format!("its part of a backfill: {error}"))
+                })?;
+                Ok(Self::Work(address, Box::new(part)))
+            })),
             _ => None,
         }
     }
@@ -74,28 +89,38 @@ fn said(error: &Value) -> String {
 }
 
 impl Handler {
-    /// Does what a state machine calls for; returns what it decides by: `{ "status": "done" }`, or `{ "status": "pending",
-    /// "wake_at": …, "reason": … }`.
+    /// Does what a state machine calls for; returns what it decides by: `{ "status": "done" }`, `{ "status": "pending",
+    /// "wake_at": …, "reason": … }`, or `{ "status": "work", "parts": […] }`.
     pub(super) async fn carry_out(
         &self,
         task: Task,
         invocation: &Invocation,
     ) -> Result<Value, HandleError> {
-        let (Task::Advance(address) | Task::GiveUp(address, _)) = &task;
+        let (Task::Advance(address) | Task::GiveUp(address, _) | Task::Work(address, _)) = &task;
         let span = tracing::info_span!("run", run = address.run, scope = address.scope);
-        let outcome = self.work_on(&task, address, invocation).instrument(span).await?;
-        Ok(match outcome {
+        let outcome = async {
+            match &task {
+                Task::Advance(_) => self.go_on_with(address, None, invocation).await,
+                Task::GiveUp(_, error) => self.go_on_with(address, Some(error), invocation).await,
+                Task::Work(_, part) => {
+                    self.do_part(address, part, invocation).await.map(|()| Outcome::Done)
+                }
+            }
+        };
+        Ok(match outcome.instrument(span).await? {
             Outcome::Done => json!({ "status": "done" }),
             Outcome::Pending { at_ms, reason } => json!({
                 "status": "pending", "wake_at": clock::format_ms(at_ms), "reason": reason,
             }),
+            Outcome::Work(parts) => json!({ "status": "work", "parts": parts }),
         })
     }
 
-    async fn work_on(
+    /// Does a slice of a run, or ends it for this reason.
+    async fn go_on_with(
         &self,
-        task: &Task,
         address: &Address,
+        error: Option<&str>,
         invocation: &Invocation,
     ) -> Result<Outcome, HandleError> {
         let Address { ledger, scope, run } = address;
@@ -107,12 +132,12 @@ impl Handler {
         let envelope = Envelope::kept(&parked.event, parked.url.as_deref(), &self.hosts)?;
         let envelope = Arc::new(envelope);
         let work = self.work_of(&envelope, run, invocation, Turn::Slice);
-        let (verdict, lease) = match task {
-            Task::Advance(_) => {
+        let (verdict, lease) = match error {
+            None => {
                 let (trail, times) = (work.trail.clone(), work.times);
                 see_through(work, times.hard, &trail).await
             }
-            Task::GiveUp(_, error) => {
+            Some(error) => {
                 tracing::error!(error, "answering for slices that fail");
                 let why = format!("the function failed in its slices: {error}");
                 match envelope.response_url {
@@ -125,6 +150,14 @@ impl Handler {
             Verdict::GoesOn { at_ms, reason } => {
                 tracing::info!(reason, wake_at = clock::format_ms(at_ms), "goes on later");
                 Ok(Outcome::Pending { at_ms, reason })
+            }
+            Verdict::Shared { shares, until_ms } => {
+                tracing::info!(%shares, "goes on when they are through");
+                let Some(lease) = lease else { return Ok(Outcome::Work(Vec::new())) };
+                let fence = lease.fence();
+                lease.leave_to_workers().await;
+                let part = |share| Part { fence, until_ms, share };
+                return Ok(Outcome::Work(shares.each.into_iter().map(part).collect()));
             }
             Verdict::Answer { status, reason, .. } if envelope.response_url.is_none() => {
                 // Without a lease there was no end to be put on record: the machine tries again, and has it ended.

@@ -63,6 +63,16 @@ impl Times {
         }
     }
 
+    /// No new work, in whichever invocation.
+    pub(super) fn work_of_request(self) -> Option<Deadline> {
+        self.request.map(|(work, _)| work)
+    }
+
+    /// No more undoing, in whichever invocation.
+    pub(super) fn undo_of_request(self) -> Option<Deadline> {
+        self.request.map(|(_, undo)| undo)
+    }
+
     /// Whether CloudFormation waits so long that another invocation can go on with the work.
     pub(super) fn can_work_later(self) -> bool {
         self.request.is_none_or(|(work, _)| work.remaining() > SLICE_LEAST)

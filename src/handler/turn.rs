@@ -5,10 +5,13 @@ use std::time::Duration;
 use super::Verdict;
 use super::times::Times;
 use super::work::Work;
+use crate::backfill::Shares;
+use crate::backfill::share::Extent;
 use crate::clock;
+use crate::deadline::Deadline;
 use crate::dynamo::{self, Class};
 use crate::interrupt::Interrupt;
-use crate::ledger::rows::{RunRow, RunState, entry};
+use crate::ledger::rows::{RunRow, RunState, WorkersRow, entry};
 use crate::ledger::{Acquired, Begun, Holder, Lease, RowWrite, Turn};
 use crate::request::properties_hash;
 
@@ -97,7 +100,7 @@ impl Work {
         };
         // Its twin may have answered, or handed over, before the lease was taken.
         match lease.begin(self.turn).await? {
-            Begun::Now => Ok(Held { lease, times, row: seen.unwrap_or(row) }),
+            Begun::Now => Ok(Held { lease, times, row: seen.map_or(row, |seen| *seen) }),
             Begun::Answered => Err(Verdict::AnsweredElsewhere),
             Begun::HandedOver => {
                 lease.release().await;
@@ -140,6 +143,35 @@ impl Work {
         }
     }
 
+    /// What this invocation does of a backfill: a slice may leave it to workers, whom a state machine calls for.
+    pub(super) fn extent(&self, row: &RunRow) -> Extent {
+        match self.turn {
+            Turn::Slice => Extent::Divisible(row.workers.clone()),
+            Turn::Delivery => Extent::Whole,
+        }
+    }
+
+    /// Leaves a backfill to workers, until the time of the request is over.
+    pub(super) async fn leave_to_workers(
+        &self,
+        lease: &Lease,
+        shares: Box<Shares>,
+        until: Option<Deadline>,
+    ) -> Verdict {
+        let left = RowWrite::set(entry::run(&self.run), &LeftToWorkers { workers: &shares.row });
+        let written = match left {
+            Ok(row) => lease.write(vec![row]).await,
+            Err(interrupt) => Err(interrupt),
+        };
+        match written {
+            Ok(()) => Verdict::Shared { shares, until_ms: until.map(at_ms) },
+            Err(interrupt) => {
+                let (at_ms, reason) = (clock::now_ms() + SOON_MS, interrupt.to_string());
+                Verdict::GoesOn { at_ms, reason }
+            }
+        }
+    }
+
     /// Keeps the request, so that others can go on with it, and has a state machine call for them.
     async fn hand_over(&self, lease: &Lease) -> Result<(), Interrupt> {
         lease.park(&self.run, &self.envelope, self.envelope.response_url.as_ref()).await?;
@@ -148,7 +180,9 @@ impl Work {
         match self.drive().await {
             Verdict::GoesOn { .. } => Ok(()),
             Verdict::Answer { reason, .. } => Err(Interrupt::Failed(reason)),
-            Verdict::AnsweredElsewhere => Err(Interrupt::Failed("it is answered".to_owned())),
+            Verdict::Shared { .. } | Verdict::AnsweredElsewhere => {
+                Err(Interrupt::Failed("it is answered".to_owned()))
+            }
         }
     }
 
@@ -180,4 +214,15 @@ impl Work {
 #[derive(serde::Serialize)]
 struct HandedOver {
     handed_over: bool,
+}
+
+/// What the row of a run gets when a backfill is left to workers; the rest of it stays.
+#[derive(serde::Serialize)]
+struct LeftToWorkers<'a> {
+    workers: &'a WorkersRow,
+}
+
+/// A deadline as a moment, in milliseconds since the epoch.
+fn at_ms(deadline: Deadline) -> u64 {
+    clock::now_ms() + u64::try_from(deadline.remaining().as_millis()).unwrap_or_default()
 }

@@ -20,7 +20,7 @@ use crate::ledger::rows::{MetaRow, RunState, SCOPES, ScopeRow, detached_from, en
 use crate::ledger::{Lease, Ledger, RowWrite, Snapshot, Turn};
 use crate::plan::{self, Mode};
 use crate::request::{Envelope, RequestKind, properties_hash};
-use crate::rollback;
+use crate::rollback::{self, Undone, Unfinished};
 
 /// The longest plan that is begun where it cannot go on in a later invocation: those that take longer than that are handed
 /// over at once, and do not lose what an invocation that comes to its end has begun.
@@ -128,6 +128,7 @@ impl Work {
             migrator,
             mode,
             part,
+            extent: self.extent(&row),
             longest: self.longest(),
             services: self.handler.services.clone(),
             lease,
@@ -176,9 +177,7 @@ impl Work {
     ) -> Verdict {
         let said = match rollback::revert(run, taken_back, times.work).await {
             Ok(undone) => {
-                if let Some(progress) = &undone.unfinished
-                    && let Some(later) =
-                        self.leave(&run.lease, times, Rest::Work(None), progress).await
+                if let Some(later) = self.leave_undoing(run, &undone, times, Rest::Work(None)).await
                 {
                     return later;
                 }
@@ -281,6 +280,9 @@ impl Work {
                 report.notices.extend(doubt);
                 self.success(&report)
             }
+            Progress::Shared(shares) => {
+                self.leave_to_workers(&run.lease, shares, times.work_of_request()).await
+            }
             Progress::Superseded { reason } => Verdict::failed(format!("stopped: {reason}")),
             // There is nothing left to lose on the way back, and failing it would block the stack.
             Progress::Pending { reason }
@@ -348,10 +350,7 @@ impl Work {
     async fn undo(&self, run: &Run, reason: String, times: Times) -> Verdict {
         match rollback::roll_back(run, times.undo).await {
             Ok(undone) => {
-                if let Some(progress) = &undone.unfinished
-                    && let Some(later) =
-                        self.leave(&run.lease, times, Rest::Undoing, progress).await
-                {
+                if let Some(later) = self.leave_undoing(run, &undone, times, Rest::Undoing).await {
                     return later;
                 }
                 Verdict::failed(format!("{reason}. {undone}"))
@@ -360,6 +359,26 @@ impl Work {
                 "{reason}. Undoing stopped as well: {interrupt}. Done: {}",
                 run.trail
             )),
+        }
+    }
+
+    /// Leaves what is left of undoing to a later slice, or to workers.
+    async fn leave_undoing(
+        &self,
+        run: &Run,
+        undone: &Undone,
+        times: Times,
+        rest: Rest,
+    ) -> Option<Verdict> {
+        match undone.unfinished.clone()? {
+            Unfinished::OutOfTime(progress) => self.leave(&run.lease, times, rest, &progress).await,
+            Unfinished::Shared(shares) => {
+                let until = match rest {
+                    Rest::Work(_) => times.work_of_request(),
+                    Rest::Undoing => times.undo_of_request(),
+                };
+                Some(self.leave_to_workers(&run.lease, shares, until).await)
+            }
         }
     }
 

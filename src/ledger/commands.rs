@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 
 use super::lease::{Lease, Seen};
 use super::rows::{
-    AttemptRow, CommandRow, ENTRY, MetaRow, ProgressRow, RunRow, RunState, SCOPES, ScopeRow, entry,
+    AttemptRow, CommandRow, ENTRY, MetaRow, ProgressRow, RunRow, RunState, SCOPES, ScopeRow,
+    WORKER, entry,
 };
 use super::{Holder, Ledger, RowWrite};
 use crate::clock;
@@ -169,8 +170,19 @@ impl Ledger {
 
     /// How far the backfills of a migration have come.
     pub(crate) async fn progress(&self, id: &str) -> Result<Vec<ProgressRow>, dynamo::Error> {
-        let rows = self.parsed(&entry::progress(&format!("{id}#"))).await?;
-        Ok(rows.into_iter().map(|(_, row)| row).collect())
+        let rows: Vec<(String, ProgressRow)> =
+            self.parsed(&entry::progress(&format!("{id}#"))).await?;
+        let (workers, backfills): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|(key, _)| key.contains(WORKER));
+        let with_workers = |(key, row): (String, ProgressRow)| {
+            let is_of = |worker: &&(String, ProgressRow)| {
+                worker.0.strip_prefix(&key).is_some_and(|rest| rest.starts_with(WORKER))
+            };
+            let workers: Vec<_> =
+                workers.iter().filter(is_of).map(|(_, row)| row.clone()).collect();
+            if workers.is_empty() { row } else { row.together(&workers) }
+        };
+        Ok(backfills.into_iter().map(with_workers).collect())
     }
 
     /// How many items of a migration could not be handled.

@@ -101,6 +101,11 @@ impl Lease {
         self.forget(&entry::failed(prefix)).await
     }
 
+    /// Forgets the progress of a backfill, and of all who worked on it.
+    pub(crate) async fn forget_progress(&self, key: &str) -> Result<(), Interrupt> {
+        self.forget(&entry::progress(key)).await
+    }
+
     pub(crate) async fn save_progress(
         &self,
         key: &str,

@@ -23,6 +23,13 @@ const SKEW: Duration = Duration::from_secs(5);
 /// How often a waiter looks again.
 const POLL: Duration = Duration::from_millis(500);
 
+/// What is true of a lease as long as it is held. Of workers, who share a fence, none has it when one of them has given it
+/// back.
+pub(super) const HELD: &str = "#fence = :fence AND #invocation = :invocation";
+
+/// The invocation by which workers hold a lease together.
+const WORKERS: &str = "workers";
+
 /// Who holds a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
@@ -35,7 +42,7 @@ pub struct Holder {
 /// What came of asking for a lease.
 pub enum Acquired {
     /// It is held now; with the run's row as it was just before.
-    Lease(Lease, Option<RunRow>),
+    Lease(Lease, Option<Box<RunRow>>),
     /// Another delivery of the same event has answered, or holds it and will answer.
     HeldByTwin,
     /// A later run has held it: this one came too late.
@@ -96,6 +103,12 @@ impl Seen {
         }
     }
 
+    /// Whether the workers of a run hold it together, or did. They are through when the run asks for it again.
+    fn is_left_by(&self, run: &str) -> bool {
+        let holder = self.holder.as_ref();
+        holder.is_some_and(|holder| holder.invocation == WORKERS && holder.run == run)
+    }
+
     pub(super) fn is_expired(&self) -> bool {
         let skew = u64::try_from(SKEW.as_millis()).unwrap_or(u64::MAX);
         self.expires_at_ms.saturating_add(skew) < clock::now_ms()
@@ -132,10 +145,10 @@ impl Ledger {
             }
             let twin = seen.as_ref().is_some_and(|seen| {
                 let twin = seen.holder.as_ref().is_some_and(|other| other.run == holder.run);
-                twin && !seen.is_expired()
+                twin && !seen.is_expired() && !seen.is_left_by(&holder.run)
             });
             if !twin && let Some(lease) = self.take(&holder, seen.as_ref()).await? {
-                return Ok(Acquired::Lease(lease, run));
+                return Ok(Acquired::Lease(lease, run.map(Box::new)));
             }
             if !deadline.sleep(POLL).await {
                 return Ok(Acquired::HeldByTwin);
@@ -154,10 +167,11 @@ impl Ledger {
     ) -> Result<Acquired, dynamo::Error> {
         loop {
             let Look { lease: seen, run, .. } = self.look(&holder.run).await?;
-            let is_held =
-                seen.as_ref().is_some_and(|seen| seen.holder.is_some() && !seen.is_expired());
+            let is_held = seen.as_ref().is_some_and(|seen| {
+                seen.holder.is_some() && !seen.is_expired() && !seen.is_left_by(&holder.run)
+            });
             if !is_held && let Some(lease) = self.take(&holder, seen.as_ref()).await? {
-                return Ok(Acquired::Lease(lease, run));
+                return Ok(Acquired::Lease(lease, run.map(Box::new)));
             }
             if !deadline.sleep(POLL).await {
                 return Ok(Acquired::HeldByTwin);
@@ -186,7 +200,9 @@ impl Ledger {
         holder: &Holder,
         seen: Option<&Seen>,
     ) -> Result<Option<Lease>, dynamo::Error> {
-        let left_by = seen.and_then(|seen| seen.holder.as_ref());
+        // What is left to workers is no surprise to the slice that comes after them.
+        let left = seen.filter(|seen| !seen.is_left_by(&holder.run));
+        let left_by = left.and_then(|seen| seen.holder.as_ref());
         let was_left = left_by.is_some();
         if let Some(other) = left_by {
             tracing::warn!(superseded_run = other.run, "taking over the lease of an earlier run");
@@ -230,6 +246,20 @@ impl Ledger {
         }
     }
 
+    /// Joins the workers of a run that hold the lease together by this fence; `None` where they do not any more.
+    ///
+    /// # Errors
+    /// What DynamoDB refuses.
+    pub(crate) async fn join(&self, run: &str, fence: u64) -> Result<Option<Lease>, dynamo::Error> {
+        let holder = Holder { run: run.to_owned(), invocation: WORKERS.to_owned() };
+        let write = renewal(self, &holder, fence, 0);
+        let written = patiently(|| self.dynamo.write_item(&self.table, write.clone())).await?;
+        Ok(match written {
+            Written::Done => Some(self.hold(holder, fence, false)),
+            Written::Conflict(_) => None,
+        })
+    }
+
     fn hold(&self, holder: Holder, fence: u64, was_left: bool) -> Lease {
         let lost = Arc::new(Mutex::new(None));
         let renewal = renew(self.clone(), holder.clone(), fence, Arc::clone(&lost));
@@ -244,20 +274,7 @@ async fn renew(ledger: Ledger, holder: Holder, fence: u64, lost: Arc<Mutex<Optio
     let mut renewed_at = tokio::time::Instant::now();
     for round in 1_u64.. {
         tokio::time::sleep(RENEWAL).await;
-        let mut write = ItemWrite {
-            key: ledger.key(entry::LEASE),
-            update: Some("SET #expires = :expires, #version = :version".to_owned()),
-            condition: Some("#fence = :fence AND #invocation = :invocation".to_owned()),
-            ..ItemWrite::default()
-        };
-        name_all(&mut write, &["invocation", "fence", "version"]);
-        write.names.insert("#expires".to_owned(), "expires_at_ms".to_owned());
-        write.values.extend([
-            (":invocation".to_owned(), AttributeValue::S(holder.invocation.clone())),
-            (":fence".to_owned(), number(fence)),
-            (":expires".to_owned(), number(expiry())),
-            (":version".to_owned(), AttributeValue::S(version(fence, round))),
-        ]);
+        let write = renewal(&ledger, &holder, fence, round);
         // Writes of this very run check the same row, so a single try can collide with them.
         let renewed = patiently(|| ledger.dynamo.write_item(&ledger.table, write.clone()));
         let error = match tokio::time::timeout(RENEWAL, renewed).await {
@@ -265,7 +282,9 @@ async fn renew(ledger: Ledger, holder: Holder, fence: u64, lost: Arc<Mutex<Optio
                 renewed_at = tokio::time::Instant::now();
                 continue;
             }
-            Ok(Ok(Written::Conflict(row))) => return lose(&lost, &superseded(row.as_ref())),
+            Ok(Ok(Written::Conflict(row))) => {
+                return lose(&lost, &superseded(row.as_ref(), &holder.run));
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer came".to_owned(),
         };
@@ -274,6 +293,25 @@ async fn renew(ledger: Ledger, holder: Holder, fence: u64, lost: Arc<Mutex<Optio
         }
         tracing::warn!(error, "renewing the lease failed, trying again");
     }
+}
+
+/// The write that renews a lease of this holder.
+fn renewal(ledger: &Ledger, holder: &Holder, fence: u64, round: u64) -> ItemWrite {
+    let mut write = ItemWrite {
+        key: ledger.key(entry::LEASE),
+        update: Some("SET #expires = :expires, #version = :version".to_owned()),
+        condition: Some(HELD.to_owned()),
+        ..ItemWrite::default()
+    };
+    name_all(&mut write, &["invocation", "fence", "version"]);
+    write.names.insert("#expires".to_owned(), "expires_at_ms".to_owned());
+    write.values.extend([
+        (":invocation".to_owned(), AttributeValue::S(holder.invocation.clone())),
+        (":fence".to_owned(), number(fence)),
+        (":expires".to_owned(), number(expiry())),
+        (":version".to_owned(), AttributeValue::S(version(fence, round))),
+    ]);
+    write
 }
 
 fn lose(lost: &Mutex<Option<String>>, why: &str) {
@@ -321,13 +359,42 @@ impl Lease {
     pub async fn confirm(&self) -> Result<(), Interrupt> {
         self.check()?;
         let row = patiently(|| self.inner.ledger.get(entry::LEASE)).await?;
-        let is_held = row.as_ref().is_some_and(|row| Seen::read(row).fence == self.inner.fence);
-        if is_held { Ok(()) } else { Err(self.lose(superseded(row.as_ref()))) }
+        let Inner { holder, fence, .. } = &*self.inner;
+        let is_held = row
+            .as_ref()
+            .map(Seen::read)
+            .is_some_and(|seen| seen.fence == *fence && seen.holder.as_ref() == Some(holder));
+        if is_held { Ok(()) } else { Err(self.lose(superseded(row.as_ref(), &holder.run))) }
+    }
+
+    /// The invocation that holds it.
+    pub(super) fn invocation(&self) -> &str {
+        &self.inner.holder.invocation
     }
 
     pub(super) fn lose(&self, why: String) -> Interrupt {
         lose(&self.inner.lost, &why);
         Interrupt::LeaseLost(why)
+    }
+
+    /// Leaves the lease to workers, who join it by its fence. Failing to leaves them nothing to do, and it expires.
+    pub(crate) async fn leave_to_workers(self) {
+        self.inner.renewal.abort();
+        let Inner { ledger, holder, fence, .. } = &*self.inner;
+        let mut write = renewal(ledger, holder, *fence, 0);
+        write.update =
+            Some("SET #expires = :expires, #version = :version, #invocation = :workers".to_owned());
+        write.values.insert(":workers".to_owned(), AttributeValue::S(WORKERS.to_owned()));
+        let written = patiently(|| ledger.dynamo.write_item(&ledger.table, write.clone())).await;
+        match written {
+            Ok(Written::Done) => {}
+            Ok(Written::Conflict(row)) => {
+                // A response that was lost leaves the lease as it was to be.
+                let why = superseded(row.as_ref(), &holder.run);
+                tracing::info!(why, "the lease is not left to workers, or was already");
+            }
+            Err(error) => tracing::warn!(%error, "the lease could not be left to workers"),
+        }
     }
 
     /// Gives the lease back. Failing to is harmless: it expires.
@@ -352,9 +419,11 @@ impl Lease {
     }
 }
 
-pub(super) fn superseded(row: Option<&WireItem>) -> String {
+/// Why a run does not hold its lease any more, by the row as it is now.
+pub(super) fn superseded(row: Option<&WireItem>, run: &str) -> String {
     match row.map(Seen::read).and_then(|seen| seen.run) {
-        Some(run) => format!("run {run} has taken over"),
+        Some(own) if own == run => "another of its invocations ended it".to_owned(),
+        Some(other) => format!("run {other} has taken over"),
         None => "the lease is gone".to_owned(),
     }
 }

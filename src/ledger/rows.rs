@@ -9,7 +9,7 @@
 //! | `attempt#<id>#<number>` | one run of it, forward or back; never changed once finished |
 //! | `checkpoint#<id>#<up or down>#…` | position of one segment, or a finished step |
 //! | `failed#<id>#<up or down>#…` | an item that could not be handled |
-//! | `progress#<id>#<up or down>#…` | how far a backfill has come, for people |
+//! | `progress#<id>#<up or down>#…` | how far a backfill has come, or a worker with its part of one, for people |
 //! | `journal#<id>#…` | what an item was; in partitions `<scope>#journal#<shard>` |
 //! | `copy#<id>` | how far a copy of a table has come |
 //! | `copy#<id>#<shard, gone or left>#…` | a shard of its stream; an item that it has to come back to, or leaves alone |
@@ -46,6 +46,9 @@ pub const EXPIRES: &str = "expires_at";
 
 /// Partitions that a journal is spread over: one serves a thousand write units a second.
 pub(crate) const JOURNAL_SHARDS: u32 = 32;
+
+/// What follows on the key of a backfill's progress in those of its workers.
+pub(crate) const WORKER: &str = "#worker#";
 
 /// Sort keys.
 pub(crate) mod entry {
@@ -409,6 +412,29 @@ pub struct ProgressRow {
     pub at: String,
 }
 
+impl ProgressRow {
+    /// What workers have done of a backfill together, over and above what this row says was done before them.
+    #[must_use]
+    pub fn together(self, workers: &[Self]) -> Self {
+        let sum = |of: fn(&Self) -> u64| of(&self) + workers.iter().map(of).sum::<u64>();
+        // They have about equal parts of what was left.
+        let each = u32::try_from(workers.len()).unwrap_or(u32::MAX).max(1);
+        let part = workers.iter().map(|worker| worker.per_cent).sum::<u32>() / each;
+        let latest = workers.iter().map(|worker| &worker.at).max().filter(|at| **at > self.at);
+        Self {
+            read: sum(|row| row.read),
+            changed: sum(|row| row.changed),
+            failed: sum(|row| row.failed),
+            contended: sum(|row| row.contended),
+            throttled: sum(|row| row.throttled),
+            per_cent: self.per_cent + (100_u32.saturating_sub(self.per_cent)) * part / 100,
+            seconds_left: workers.iter().map(|worker| worker.seconds_left).max().flatten(),
+            at: latest.cloned().unwrap_or_else(|| self.at.clone()),
+            ..self
+        }
+    }
+}
+
 /// What was done to an item that a journal remembers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -574,10 +600,25 @@ pub struct RunRow {
     pub failure: Option<String>,
     /// Whether a Delete turned out to be the way back to the generation before.
     pub goes_back: bool,
+    /// What was last left to workers.
+    pub workers: Option<WorkersRow>,
     /// When it ended.
     pub finished_at: Option<String>,
     /// Reason that was answered.
     pub reason: Option<String>,
+}
+
+/// In `run#<run>`: a backfill that was left to workers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkersRow {
+    /// Which: `<migration>#<up or down>#<name>`.
+    pub backfill: String,
+    /// The items that were read before them and the segments that were done, added up: where it is the same after them,
+    /// they have got nowhere.
+    pub mark: u64,
+    /// Why it failed, in the words of the first of them who met it.
+    pub failure: Option<String>,
 }
 
 /// How far an answer has come.

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, TransactWriteItem, Update};
 use serde::Serialize;
 
-use super::lease::{Lease, number, superseded};
+use super::lease::{HELD, Lease, number, superseded};
 use super::rows::{AttemptRow, FORMAT, MigrationRow, entry};
 use super::state::{Event, State};
 use super::{Ledger, SetExpression};
@@ -66,7 +66,7 @@ impl Lease {
             Transacted::Done => Ok(None),
             Transacted::Refused(0) => {
                 let row = ledger.get(entry::LEASE).await.ok().flatten();
-                Err(self.lose(superseded(row.as_ref())))
+                Err(self.lose(superseded(row.as_ref(), self.run())))
             }
             Transacted::Refused(position) => Ok(Some(position - 1)),
         }
@@ -86,9 +86,14 @@ impl Lease {
         let check = ConditionCheck::builder()
             .table_name(&ledger.table)
             .set_key(Some(ledger.key(entry::LEASE)))
-            .condition_expression("#fence = :fence")
+            .condition_expression(HELD)
             .expression_attribute_names("#fence", "fence")
+            .expression_attribute_names("#invocation", "invocation")
             .expression_attribute_values(":fence", number(fence))
+            .expression_attribute_values(
+                ":invocation",
+                AttributeValue::S(self.invocation().to_owned()),
+            )
             .build()
             .expect("table, key and condition are set");
         TransactWriteItem::builder().condition_check(check).build()

@@ -96,6 +96,7 @@ impl Account {
             was_provisioned: billing == BillingMode::Provisioned,
             on_demand_since: (billing == BillingMode::PayPerRequest).then_some(self.now),
             capacity,
+            counted: (0, 0),
             stream,
             stream_arn: None,
             encryption,

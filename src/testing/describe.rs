@@ -57,8 +57,8 @@ impl Account {
                 .map(|(name, kind)| json!({ "AttributeName": name, "AttributeType": kind }))
                 .collect::<Vec<_>>(),
             "ProvisionedThroughput": self.throughput(&table.capacity),
-            "ItemCount": 0,
-            "TableSizeBytes": 0,
+            "ItemCount": table.counted.0,
+            "TableSizeBytes": table.counted.1,
             "DeletionProtectionEnabled": table.protected,
             "WarmThroughput": warm(&table.capacity, table.is_doing(|job| matches!(job, Job::Warm(_)))),
         });

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use serde_json::{Value, json};
 
 use super::ControlPlane;
@@ -22,6 +22,9 @@ use crate::states::{Driver, NotStarted};
 const INVOCATION: Duration = Duration::from_mins(15);
 /// More slices than any run has.
 const SLICES_MAX: usize = 10_000;
+/// How often a worker is called for that dies, and how long after.
+const WORKER_TRIES: usize = 3;
+const WORKER_RETRY: Duration = Duration::from_secs(1);
 
 /// A stack whose one resource a function of ours stands behind.
 ///
@@ -70,6 +73,11 @@ pub struct Stack {
     requests: u64,
     invocation: Duration,
     machine: Option<Machine>,
+    /// How many workers have shared backfills.
+    workers: AtomicU64,
+    /// Workers that are yet to be cut off, and after how long.
+    deaths: AtomicU64,
+    death: Duration,
 }
 
 /// A state machine, as far as it starts executions: their names and inputs.
@@ -173,6 +181,9 @@ impl Stack {
             requests: 0,
             invocation: INVOCATION,
             machine: None,
+            workers: AtomicU64::new(0),
+            deaths: AtomicU64::new(0),
+            death: Duration::ZERO,
         }
     }
 
@@ -190,6 +201,19 @@ impl Stack {
     /// How long an invocation of the function may take; 15 minutes, as long as Lambda allows, unless said.
     pub fn invocation_time(&mut self, time: Duration) {
         self.invocation = time;
+    }
+
+    /// Has this many of the workers that share a backfill from now on die, each this long after it has begun. The state
+    /// machine calls for each two times more.
+    pub fn lose_workers(&mut self, workers: u64, after: Duration) {
+        *self.deaths.get_mut() = workers;
+        self.death = after;
+    }
+
+    /// How many workers have shared backfills so far.
+    #[must_use]
+    pub fn workers(&self) -> u64 {
+        self.workers.load(Ordering::Relaxed)
     }
 
     /// How many runs went on in the state machine.
@@ -329,12 +353,39 @@ impl Stack {
             if slice["status"] == "done" {
                 return;
             }
+            if slice["status"] == "work" {
+                let parts = slice["parts"].as_array().cloned().unwrap_or_default();
+                let works = parts.into_iter().map(|part| {
+                    let mut input = input.clone();
+                    input["tablewright"] = json!("work");
+                    input["part"] = part;
+                    self.work(input)
+                });
+                join_all(works).await;
+                continue;
+            }
             let wake_at = slice["wake_at"].as_str().and_then(clock::parse_ms);
             let wake_at = wake_at.expect("a slice says when the next is to come");
             let wait = wake_at.saturating_sub(clock::now_ms());
             tokio::time::sleep(Duration::from_millis(wait)).await;
         }
         panic!("the run comes to no end");
+    }
+
+    /// What the state machine does for one worker.
+    async fn work(&self, input: Value) {
+        self.workers.fetch_add(1, Ordering::Relaxed);
+        for _ in 0..WORKER_TRIES {
+            let dies = self
+                .deaths
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |deaths| deaths.checked_sub(1));
+            let time = if dies.is_ok() { self.death } else { self.invocation };
+            let worked = tokio::time::timeout(time, self.handle(input.clone())).await;
+            if let Ok(Ok(_)) = worked {
+                return;
+            }
+            tokio::time::sleep(WORKER_RETRY).await;
+        }
     }
 
     /// Sends the function a direct [command](crate::command).

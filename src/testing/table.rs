@@ -28,6 +28,8 @@ pub(super) struct Table {
     pub(super) was_provisioned: bool,
     pub(super) on_demand_since: Option<Moment>,
     pub(super) capacity: Capacity,
+    /// Items and bytes, as they were last counted.
+    pub(super) counted: (u64, u64),
     pub(super) stream: Option<ViewType>,
     /// ARN of the newest stream, which outlives it.
     pub(super) stream_arn: Option<String>,

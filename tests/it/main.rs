@@ -37,3 +37,4 @@ mod services;
 mod signed;
 mod slices;
 mod strict;
+mod workers;
