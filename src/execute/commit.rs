@@ -55,6 +55,15 @@ pub(super) async fn commit(
     run.lease.write_all(writes).await
 }
 
+/// Records what a way back brings back, before it does: a way back that stops in the middle would leave it on tables of which
+/// nobody knows that it is ours.
+pub(super) async fn before_going_back(run: &Run, ledger: &Snapshot) -> Result<(), Interrupt> {
+    if run.mode != Mode::Superset {
+        return Ok(());
+    }
+    run.lease.write_all(declared_rows(run, ledger, &[])?).await
+}
+
 /// Records that nothing is left to be turned off in these tables.
 pub(super) async fn settle(
     run: &Run,
