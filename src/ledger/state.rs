@@ -92,6 +92,21 @@ pub struct IllegalTransition {
 }
 
 impl State {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Pending,
+        Self::Baseline,
+        Self::Started,
+        Self::Applied,
+        Self::AppliedWithErrors,
+        Self::Paused,
+        Self::Failed,
+        Self::Undoing,
+        Self::Undone,
+        Self::UndoFailed,
+        Self::Unknown,
+    ];
+
     /// The state after `event`.
     ///
     /// # Errors
@@ -158,30 +173,16 @@ impl State {
 mod tests {
     use super::*;
 
-    const STATES: [State; 11] = [
-        State::Pending,
-        State::Baseline,
-        State::Started,
-        State::Applied,
-        State::AppliedWithErrors,
-        State::Paused,
-        State::Failed,
-        State::Undoing,
-        State::Undone,
-        State::UndoFailed,
-        State::Unknown,
-    ];
-
     #[test]
     fn what_is_done_never_runs_again_by_itself() {
-        for state in STATES.into_iter().filter(|state| state.is_done()) {
+        for state in State::ALL.into_iter().filter(|state| state.is_done()) {
             assert!(state.next(Event::Start).is_err(), "{state}");
         }
     }
 
     #[test]
     fn every_partial_state_has_a_way_forward_and_a_way_back() {
-        for state in STATES.into_iter().filter(|state| state.is_partial()) {
+        for state in State::ALL.into_iter().filter(|state| state.is_partial()) {
             assert!(state.next(Event::Undo).is_ok(), "{state}");
             assert!(state.next(Event::Start).is_ok(), "{state}");
         }
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_person_can_end_every_partial_state_either_way_and_says_nothing_twice() {
-        for state in STATES {
+        for state in State::ALL {
             let (applied, back) =
                 (state.next(Event::MarkApplied), state.next(Event::MarkRolledBack));
             if state.is_partial() {
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn only_what_is_done_can_be_said_to_be_what_the_build_has() {
-        for state in STATES {
+        for state in State::ALL {
             let same = state.next(Event::Identify);
             assert_eq!(same.is_ok(), state.is_done(), "{state}");
             assert!(same.is_err() || same == Ok(state));

@@ -330,20 +330,6 @@ fn is_newest_touched(ledger: &Snapshot, id: &str) -> bool {
 mod tests {
     use super::*;
 
-    const STATES: [State; 11] = [
-        State::Pending,
-        State::Baseline,
-        State::Started,
-        State::Applied,
-        State::AppliedWithErrors,
-        State::Paused,
-        State::Failed,
-        State::Undoing,
-        State::Undone,
-        State::UndoFailed,
-        State::Unknown,
-    ];
-
     fn spec(id: &str) -> Spec {
         let migration = crate::Migration::new(id.to_owned(), |_| async { Ok(()) });
         migration.spec()
@@ -357,7 +343,7 @@ mod tests {
     #[test]
     fn what_the_build_lacks_and_something_may_be_left_of_is_newer_or_missing() {
         let (older, younger) = ([spec("1_a")], [spec("1_a"), spec("3_c")]);
-        for state in STATES {
+        for state in State::ALL {
             let is_touched = !matches!(state, State::Pending | State::Undone);
             for specs in [&[], older.as_slice()] {
                 let expected = is_touched.then_some(Trouble::Newer);
@@ -370,7 +356,7 @@ mod tests {
 
     #[test]
     fn what_is_partial_needs_a_person_unless_somebody_has_said_that_it_may_run_again() {
-        for state in STATES.into_iter().filter(|state| state.is_partial()) {
+        for state in State::ALL.into_iter().filter(|state| state.is_partial()) {
             let own = spec("2_b");
             let idempotent = Spec { idempotent: true, ..own.clone() };
             let revised = Spec { fingerprint: "another".to_owned(), ..own.clone() };
@@ -400,7 +386,8 @@ mod tests {
         let place = Place { ledger: "another-ledger", scope: "uuid/Data" };
         let changed = Spec { fingerprint: "another".to_owned(), ..spec("2_b") };
         let builds = [vec![], vec![spec("3_c")], vec![spec("2_b")], vec![changed]];
-        for (specs, state) in builds.iter().flat_map(|specs| STATES.map(|state| (specs, state))) {
+        for (specs, state) in builds.iter().flat_map(|specs| State::ALL.map(|state| (specs, state)))
+        {
             let row = row(state);
             let told = concern(place, specs, &Snapshot::default(), &row);
             assert_eq!(told.is_some(), Trouble::of(specs, &row).is_some(), "{state}");

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use crate::driver::FakeDriver;
 use crate::support::{
-    self, SCOPE, Stack, deliver, item, number, properties, table, text, with_index,
+    self, SCOPE, Stack, deliver, item, marking, number, properties, table, text, with_index,
 };
 
 mod faults;
@@ -59,19 +59,6 @@ fn counting(id: &'static str) -> Migration {
         Ok(Change::Update(item))
     };
     Migration::backfill(id, "orders", up).guard(Guard::Journal)
-}
-
-/// Adds the attribute `name`, and takes it away again on the way back.
-fn marking(id: &'static str, name: &'static str) -> Migration {
-    let up = move |mut item: Item| {
-        item.set_text(name, "x");
-        Ok(Change::Update(item))
-    };
-    let down = move |mut item: Item| {
-        item.remove(name);
-        Ok(Change::Update(item))
-    };
-    Migration::backfill(id, "orders", up).down_items(down)
 }
 
 /// A function of no use a second time that fails after its first step.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tablewright::handler::Handler;
-use tablewright::{Change, Context, Item, Migration, MigrationError};
+use tablewright::{Context, Migration, MigrationError};
 
 use crate::driver::{FakeDriver, call, finish};
-use crate::support::{Stack, deliver, item, properties, table, text, with};
+use crate::support::{Stack, deliver, item, marking, properties, table, text, with};
 
 fn declared(tables: &[Value], hash: &str) -> Value {
     let mut properties = properties(tables);
@@ -25,14 +25,7 @@ fn after() -> Value {
 }
 
 fn label(id: &'static str) -> Migration {
-    let label = move |mut order: Item| {
-        order.set_text(id, "new");
-        Ok(Change::Update(order))
-    };
-    Migration::backfill(id, "orders", label).down_items(move |mut order: Item| {
-        order.remove(id);
-        Ok(Change::Update(order))
-    })
+    marking(id, id)
 }
 
 /// A stack with an item, and a function whose migrations go on after the answer.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tablewright::{Change, Context, Item, Migration};
+use tablewright::{Context, Migration};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::driver::{FakeDriver, call, finish};
-use crate::support::{Stack, deliver, item, number, properties, table, text, with_index};
+use crate::support::{Stack, deliver, item, marking, number, properties, table, text, with_index};
 
 const TIME: Duration = Duration::from_mins(1);
 
@@ -22,14 +22,7 @@ fn after() -> Value {
 }
 
 fn label() -> Migration {
-    let label = |mut order: Item| {
-        order.set_text("label", "new");
-        Ok(Change::Update(order))
-    };
-    Migration::backfill("0001_label", "orders", label).down_items(|mut order: Item| {
-        order.remove("label");
-        Ok(Change::Update(order))
-    })
+    marking("0001_label", "label")
 }
 
 /// A stack with a table and an item in it, and the driver of its function.

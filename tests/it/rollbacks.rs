@@ -4,20 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use tablewright::{Change, Guard, Item, Migration, MigrationError, Put};
 
-use crate::support::{Stack, item, properties, table, text, with_index};
-
-/// Adds the attribute `name`, and takes it away again on the way back.
-fn marking(id: &'static str, name: &'static str) -> Migration {
-    let up = move |mut item: Item| {
-        item.set_text(name, "x");
-        Ok(Change::Update(item))
-    };
-    let down = move |mut item: Item| {
-        item.remove(name);
-        Ok(Change::Update(item))
-    };
-    Migration::backfill(id, "orders", up).down_items(down)
-}
+use crate::support::{Stack, item, marking, properties, table, text, with_index};
 
 /// Adds the attribute `name` to some items, then fails.
 fn failing(id: &'static str, name: &'static str) -> Migration {

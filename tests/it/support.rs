@@ -15,7 +15,7 @@ use tablewright::handler::{HandleError, Handler, Invocation};
 use tablewright::migrator::Builder;
 use tablewright::request::AllowedHosts;
 use tablewright::services::Services;
-use tablewright::{Migration, Migrator};
+use tablewright::{Change, Migration, Migrator};
 use wiremock::matchers::any;
 use wiremock::{MockServer, ResponseTemplate};
 
@@ -363,6 +363,19 @@ pub(crate) fn table(name: &str) -> Value {
         "AttributeDefinitions": [{ "AttributeName": "pk", "AttributeType": "S" }],
         "BillingMode": "PAY_PER_REQUEST",
     })
+}
+
+/// Adds the attribute `name`, and takes it away again on the way back.
+pub(crate) fn marking(id: &'static str, name: &'static str) -> Migration {
+    let up = move |mut item: tablewright::Item| {
+        item.set_text(name, "x");
+        Ok(Change::Update(item))
+    };
+    let down = move |mut item: tablewright::Item| {
+        item.remove(name);
+        Ok(Change::Update(item))
+    };
+    Migration::backfill(id, "orders", up).down_items(down)
 }
 
 /// Adds a global index on one string attribute, whose type it declares.
