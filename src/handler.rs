@@ -6,13 +6,13 @@ mod delete;
 mod last_resort;
 mod reply;
 mod task;
+mod threads;
 mod times;
 mod turn;
 mod watchdog;
 mod way;
 mod work;
 mod worker;
-mod workers;
 
 use std::sync::Arc;
 
@@ -22,10 +22,10 @@ use tracing::Instrument;
 use self::last_resort::dead_letters;
 use self::reply::{Claim, Reply};
 use self::task::Task;
+use self::threads::Threads;
 use self::times::Times;
 use self::watchdog::{Watchdog, Watched};
 use self::work::Work;
-use self::workers::Workers;
 use crate::answer::{Answer, SendError, Sender, Status};
 use crate::backfill::Shares;
 use crate::command::{self, CommandError};
@@ -46,7 +46,7 @@ pub struct Handler {
     migrator: Result<Arc<Migrator>, BuildError>,
     hosts: AllowedHosts,
     sender: Sender,
-    workers: Arc<Workers>,
+    threads: Arc<Threads>,
     watchdog: Arc<Watchdog>,
 }
 
@@ -169,14 +169,14 @@ impl Handler {
         hosts: AllowedHosts,
         sender: Sender,
     ) -> Self {
-        let (workers, watchdog) = (Arc::new(Workers::start()), Arc::new(Watchdog::start()));
-        Self { services, migrator, hosts, sender, workers, watchdog }
+        let (threads, watchdog) = (Arc::new(Threads::start()), Arc::new(Watchdog::start()));
+        Self { services, migrator, hosts, sender, threads, watchdog }
     }
 
     /// Works on the runtime that calls, instead of on threads of its own, so that paused time is paused for the work too.
     #[cfg(feature = "testing")]
     pub(crate) fn working_here(mut self) -> Self {
-        self.workers = Arc::new(Workers::Here);
+        self.threads = Arc::new(Threads::Here);
         self
     }
 
@@ -300,8 +300,8 @@ impl Handler {
 
 /// Runs the work to its end, to its panic, or to the moment at which the answer has to go out.
 async fn see_through(work: Work, deadline: Deadline, trail: &Trail) -> (Verdict, Option<Lease>) {
-    let workers = Arc::clone(&work.handler.workers);
-    let mut task = workers.handle().spawn(work.run().instrument(tracing::Span::current()));
+    let threads = Arc::clone(&work.handler.threads);
+    let mut task = threads.handle().spawn(work.run().instrument(tracing::Span::current()));
     let verdict = tokio::select! {
         ended = &mut task => match ended {
             Ok(done) => return done,

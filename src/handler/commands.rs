@@ -21,7 +21,7 @@ impl Handler {
         let obeyed = async {
             let command = Command::read(event)?;
             let work = async move { command.obey(&hands).await };
-            let mut task = self.workers.handle().spawn(work.instrument(tracing::Span::current()));
+            let mut task = self.threads.handle().spawn(work.instrument(tracing::Span::current()));
             tokio::select! {
                 ended = &mut task => ended.unwrap_or_else(|_| Err(CommandError::Failed(
                     "tablewright panicked, which is a bug; see the log. What it did is on record".to_owned(),

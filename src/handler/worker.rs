@@ -45,7 +45,7 @@ impl Handler {
         let mut tasks = JoinSet::new();
         let (handler, run, part) = (self.clone(), run.clone(), part.clone());
         let work = async move { handler.work_on(&ledger, &run, part, times).await };
-        tasks.spawn_on(work.in_current_span(), &self.workers.handle());
+        tasks.spawn_on(work.in_current_span(), &self.threads.handle());
         tokio::select! {
             ended = tasks.join_next() => match ended {
                 Some(Ok(done)) => Ok(done?),

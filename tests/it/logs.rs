@@ -78,8 +78,8 @@ async fn the_most_talkative_log_names_runs_and_keys_and_no_secret() {
     let ours =
         lines.iter().filter(|line| line["target"].as_str().unwrap().starts_with("tablewright"));
     // A run on the thread of a test may have begun before anybody listened, and then has no span.
-    let by_workers = ours.clone().filter(|line| line["threadName"] == "tablewright-work");
-    for line in by_workers {
+    let by_threads = ours.clone().filter(|line| line["threadName"] == "tablewright-work");
+    for line in by_threads {
         let run = line["spans"][0]["run"].as_str();
         assert!(run.is_some() || line["message"] == "event refused", "{line}");
     }

@@ -4,7 +4,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Where the work of a handler runs.
 #[derive(Debug)]
-pub(super) enum Workers {
+pub(super) enum Threads {
     /// On a runtime of its own, which ends with its handler, without waiting for what still blocks it.
     Apart(Option<Runtime>),
     /// On the runtime of whoever calls, whose time may be paused.
@@ -12,14 +12,14 @@ pub(super) enum Workers {
     Here,
 }
 
-impl Workers {
+impl Threads {
     pub(super) fn start() -> Self {
-        let workers = Builder::new_multi_thread()
+        let runtime = Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("tablewright-work")
             .enable_all()
             .build();
-        Self::Apart(Some(workers.expect("the process can start two threads")))
+        Self::Apart(Some(runtime.expect("the process can start two threads")))
     }
 
     pub(super) fn handle(&self) -> Handle {
@@ -33,7 +33,7 @@ impl Workers {
     }
 }
 
-impl Drop for Workers {
+impl Drop for Threads {
     fn drop(&mut self) {
         match self {
             Self::Apart(runtime) => {
