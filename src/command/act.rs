@@ -10,10 +10,9 @@ use crate::backfill::share::Extent;
 use crate::clock;
 use crate::desired::Desired;
 use crate::execute::{Part, Run, Trail};
-use crate::interrupt::Interrupt;
 use crate::ledger::generations::Declaration;
 use crate::ledger::rows::{CommandRow, CommandState, MigrationRow};
-use crate::ledger::{Held, Holder, Lease, Ledger, RowWrite, Snapshot, Taken, Taking};
+use crate::ledger::{Held, Holder, Lease, Ledger, Snapshot, Taken, Taking};
 use crate::migrator::Migrator;
 use crate::plan::{Call, Mode};
 
@@ -116,7 +115,7 @@ async fn recorded(
         started_at: clock::now(),
         ..CommandRow::default()
     };
-    lease.write(vec![RowWrite::set(hands.id.clone(), &row)?]).await?;
+    lease.set(hands.id.clone(), &row).await?;
     let snapshot = lease.ledger().snapshot().await?;
     let acting = Acting { hands, lease, signed, snapshot, held };
     let outcome = acting.act(act).await;
@@ -129,14 +128,10 @@ async fn recorded(
     };
     tracing::info!(?state, said, "acted by hand");
     let row = CommandRow { state, finished_at: Some(clock::now()), outcome: Some(said), ..row };
-    if let Err(interrupt) = record(hands, lease, &row).await {
+    if let Err(interrupt) = lease.set(hands.id.clone(), &row).await {
         tracing::warn!(%interrupt, "the end of the command is not on record");
     }
     outcome
-}
-
-async fn record(hands: &Hands, lease: &Lease, row: &CommandRow) -> Result<(), Interrupt> {
-    lease.write(vec![RowWrite::set(hands.id.clone(), row)?]).await
 }
 
 /// What the event said beside the verb, the scope and the signature.

@@ -7,9 +7,9 @@ use super::CommandError;
 use super::act::{Acting, Outcome};
 use crate::clock;
 use crate::interrupt::Interrupt;
+use crate::ledger::Detail;
 use crate::ledger::rows::{Hold, entry};
 use crate::ledger::state::{Event, State};
-use crate::ledger::{Detail, RowWrite};
 use crate::migrator::compare_ids;
 
 /// What the scope's own row says of a hold; the rest of it stays.
@@ -88,6 +88,5 @@ fn left(acting: &Acting<'_>) -> Result<Vec<String>, CommandError> {
 }
 
 async fn set(acting: &Acting<'_>, hold: Option<&Hold>) -> Result<(), Interrupt> {
-    let row = RowWrite::set(entry::META.to_owned(), &Held { hold })?;
-    acting.lease.write(vec![row]).await
+    acting.lease.set(entry::META.to_owned(), &Held { hold }).await
 }

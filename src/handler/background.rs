@@ -12,7 +12,7 @@ use crate::execute::{self, Part, Progress, Run};
 use crate::interrupt::Interrupt;
 use crate::ledger::generations::Declaration;
 use crate::ledger::rows::{RunRow, RunState, detached_from, entry};
-use crate::ledger::{Acquired, Lease, RowWrite, Snapshot};
+use crate::ledger::{Acquired, Lease, Snapshot};
 use crate::metrics;
 use crate::plan::Mode;
 use crate::request::properties_hash;
@@ -137,7 +137,7 @@ impl Work {
             return Ok(());
         };
         meta.detached = None;
-        lease.write(vec![RowWrite::set(entry::META.to_owned(), meta)?]).await
+        lease.set(entry::META.to_owned(), meta).await
     }
 }
 

@@ -12,7 +12,7 @@ use crate::deadline::Deadline;
 use crate::dynamo::{self, Class};
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{RunRow, RunState, WorkersRow, entry};
-use crate::ledger::{Acquired, Begun, Holder, Lease, RowWrite, Turn};
+use crate::ledger::{Acquired, Begun, Holder, Lease, Turn};
 use crate::request::properties_hash;
 
 /// How soon a slice comes that has nothing to wait for.
@@ -158,12 +158,8 @@ impl Work {
         shares: Box<Shares>,
         until: Option<Deadline>,
     ) -> Verdict {
-        let left = RowWrite::set(entry::run(&self.run), &LeftToWorkers { workers: &shares.row });
-        let written = match left {
-            Ok(row) => lease.write(vec![row]).await,
-            Err(interrupt) => Err(interrupt),
-        };
-        match written {
+        let left = LeftToWorkers { workers: &shares.row };
+        match lease.set(entry::run(&self.run), &left).await {
             Ok(()) => Verdict::Shared { shares, until_ms: until.map(at_ms) },
             Err(interrupt) => {
                 let (at_ms, reason) = (clock::now_ms() + SOON_MS, interrupt.to_string());
@@ -175,8 +171,7 @@ impl Work {
     /// Keeps the request, so that others can go on with it, and has a state machine call for them.
     async fn hand_over(&self, lease: &Lease) -> Result<(), Interrupt> {
         lease.park(&self.run, &self.envelope, self.envelope.response_url.as_ref()).await?;
-        let handed_over = RowWrite::set(entry::run(&self.run), &HandedOver { handed_over: true })?;
-        lease.write(vec![handed_over]).await?;
+        lease.set(entry::run(&self.run), &HandedOver { handed_over: true }).await?;
         match self.drive().await {
             Verdict::GoesOn { .. } => Ok(()),
             Verdict::Answer { reason, .. } => Err(Interrupt::Failed(reason)),
@@ -216,10 +211,10 @@ struct HandedOver {
     handed_over: bool,
 }
 
-/// What the row of a run gets when a backfill is left to workers; the rest of it stays.
+/// What the row of a run gets when a backfill is left to workers, and when a part of it fails; the rest of it stays.
 #[derive(serde::Serialize)]
-struct LeftToWorkers<'a> {
-    workers: &'a WorkersRow,
+pub(super) struct LeftToWorkers<'a> {
+    pub(super) workers: &'a WorkersRow,
 }
 
 /// A deadline as a moment, in milliseconds since the epoch.

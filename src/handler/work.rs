@@ -331,12 +331,7 @@ impl Work {
             let trail = &run.trail;
             return Verdict::failed(format!("{reason}. Left as it is (OnFailure halt): {trail}"));
         }
-        let row = RowWrite::set(entry::run(&self.run), &RunFailure { failure: &reason });
-        let noted = match row {
-            Ok(row) => run.lease.write(vec![row]).await,
-            Err(interrupt) => Err(interrupt),
-        };
-        match noted {
+        match run.lease.set(entry::run(&self.run), &RunFailure { failure: &reason }).await {
             Err(Interrupt::LeaseLost(why)) => Verdict::failed(format!("stopped: {why}")),
             Err(interrupt) => {
                 tracing::warn!(%interrupt, "it is not on record that the run has failed");
@@ -399,11 +394,7 @@ impl Work {
             finished_at: clock::now(),
             reason,
         };
-        let written = match RowWrite::set(entry::run(&self.run), &end) {
-            Ok(row) => lease.write(vec![row]).await,
-            Err(interrupt) => Err(interrupt),
-        };
-        if let Err(interrupt) = written {
+        if let Err(interrupt) = lease.set(entry::run(&self.run), &end).await {
             tracing::warn!(%interrupt, "the end of the run is not on record");
         }
     }

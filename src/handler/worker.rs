@@ -8,13 +8,14 @@ use tracing::Instrument;
 
 use super::task::Address;
 use super::times::Times;
+use super::turn::LeftToWorkers;
 use super::{HandleError, Handler, Invocation};
 use crate::backfill::share::{self, Extent, Share};
 use crate::backfill::{self, Job};
 use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::{WorkersRow, entry};
-use crate::ledger::{Lease, Ledger, RowWrite};
+use crate::ledger::{Lease, Ledger};
 use crate::migration::{Backfill, Migration, Spec, Work};
 
 /// What a worker is told.
@@ -116,20 +117,9 @@ fn backfill_of(migration: &Migration, share: &Share) -> Option<(Spec, Backfill)>
 /// Puts on record that the backfill has failed, and gives back the lease that all workers hold together: they stop.
 async fn call_off(lease: Lease, row: WorkersRow) {
     tracing::error!(error = row.failure, backfill = row.backfill, "a part of a backfill failed");
-    let failed = RowWrite::set(entry::run(lease.run()), &Failed { workers: &row });
-    let written = match failed {
-        Ok(row) => lease.write(vec![row]).await,
-        Err(interrupt) => Err(interrupt),
-    };
-    match written {
+    match lease.set(entry::run(lease.run()), &LeftToWorkers { workers: &row }).await {
         Ok(()) => lease.release().await,
         // The next slice meets it itself, when no worker gets any further.
         Err(interrupt) => tracing::warn!(%interrupt, "that is not on record"),
     }
-}
-
-/// What the row of a run gets when a part of a backfill fails; the rest of it stays.
-#[derive(Serialize)]
-struct Failed<'a> {
-    workers: &'a WorkersRow,
 }

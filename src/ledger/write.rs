@@ -72,6 +72,11 @@ impl Lease {
         }
     }
 
+    /// Sets the fields of one row, and leaves its others.
+    pub(crate) async fn set(&self, entry: String, row: &impl Serialize) -> Result<(), Interrupt> {
+        self.write(vec![RowWrite::set(entry, row)?]).await
+    }
+
     /// Writes any number of rows in their order, as many together as fit: what makes the others count comes last.
     pub(crate) async fn write_all(&self, rows: Vec<RowWrite>) -> Result<(), Interrupt> {
         let mut rows = rows.into_iter().peekable();
