@@ -55,6 +55,7 @@ pub mod state_machine;
 pub mod states;
 pub mod streams;
 
+pub mod authoring;
 pub mod item;
 pub mod migration;
 pub mod migrator;
@@ -70,8 +71,8 @@ pub use self::backfill::Counts;
 pub use self::item::{Change, Item, Put};
 pub use self::lambda::run;
 pub use self::migration::{
-    AfterGap, Backfill, Cap, Context, Guard, MARK, Migration, MigrationError, Sample, TableCopy,
-    unmark,
+    AfterGap, Backfill, Cap, Context, Guard, MARK, Migration, MigrationError, Phase, Sample,
+    TableCopy, unmark,
 };
 pub use self::migrator::Migrator;
 

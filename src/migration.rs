@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::backfill::Predicate;
-pub use self::backfill::{Backfill, Cap, Guard, STAMP, Sample};
+pub use self::backfill::{Backfill, BackfillSpec, Cap, Guard, Loss, STAMP, Sample};
 pub use self::copy::{AfterGap, TableCopy, unmark};
+use crate::authoring::{Language, Source};
 use crate::backfill::share::Extent;
 use crate::backfill::{self as engine, Counts, Direction, Job};
 use crate::copy::Copying;
@@ -58,8 +59,32 @@ pub struct Migration {
     pub(crate) description: Cow<'static, str>,
     pub(crate) revision: u32,
     pub(crate) idempotent: bool,
+    pub(crate) phase: Phase,
+    pub(crate) file: Option<Arc<File>>,
     pub(crate) work: Work,
     pub(crate) undo: Option<Action>,
+}
+
+/// The file that a migration was read from, and what tells this version of it from another.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) source: Source,
+    pub(crate) fingerprint: String,
+    /// A way back that follows from what it does, to be pasted into the file; nothing where it has one, or none follows.
+    pub(crate) offered: Option<String>,
+    /// Tables that it names beside those of its backfills.
+    pub(crate) tables: Vec<String>,
+}
+
+/// When a migration runs, as seen from the code that uses the data.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Before the code that needs it: it adds, and code that is older goes on working.
+    #[default]
+    Expand,
+    /// After the last code that needed what it takes away.
+    Contract,
 }
 
 /// What a migration does.
@@ -71,7 +96,7 @@ pub(crate) enum Work {
     /// Ends the copy that the migration of this id has made, and what is known of that once the list is complete.
     FinishCopy {
         of: String,
-        copy: Option<(Spec, TableCopy)>,
+        copy: Option<Box<(Spec, TableCopy)>>,
     },
 }
 
@@ -150,7 +175,16 @@ impl Migration {
     }
 
     fn of(id: Cow<'static, str>, work: Work, idempotent: bool) -> Self {
-        Self { id, description: Cow::Borrowed(""), revision: 1, idempotent, work, undo: None }
+        Self {
+            id,
+            description: Cow::Borrowed(""),
+            revision: 1,
+            idempotent,
+            phase: Phase::default(),
+            file: None,
+            work,
+            undo: None,
+        }
     }
 
     /// Gives the way back as an `async fn(Context)`.
@@ -230,6 +264,23 @@ impl Migration {
         self
     }
 
+    /// When it runs, as seen from the code that uses the data: before it, unless given.
+    ///
+    /// It changes nothing about the run. The plan warns where a migration takes something away in an expanding phase, and
+    /// where one that contracts would run in the same deploy as what expands.
+    #[must_use]
+    pub fn phase(mut self, phase: Phase) -> Self {
+        self.phase = phase;
+        self
+    }
+
+    /// Says which file it was read from.
+    #[must_use]
+    pub(crate) fn read_from(mut self, file: File) -> Self {
+        self.file = Some(Arc::new(file));
+        self
+    }
+
     /// Says that running it again, after it was interrupted or failed, is right.
     #[must_use]
     pub fn idempotent(mut self) -> Self {
@@ -243,14 +294,16 @@ impl Migration {
         Spec {
             id: self.id.to_string(),
             description: self.description.to_string(),
-            fingerprint: format!("revision {}", self.revision),
-            tables: match &self.work {
-                Work::Function(_) => Vec::new(),
-                Work::Backfills(all) => all.iter().map(|one| one.table.clone()).collect(),
-                Work::Copy(copy) => vec![copy.from.clone(), copy.to.clone()],
-                Work::FinishCopy { copy, .. } => {
-                    copy.iter().flat_map(|(_, copy)| [copy.from.clone(), copy.to.clone()]).collect()
-                }
+            fingerprint: match &self.file {
+                Some(file) => file.fingerprint.clone(),
+                None => format!("revision {}", self.revision),
+            },
+            language: self.file.as_ref().map_or(Language::Rust, |file| file.source.language),
+            phase: self.phase,
+            tables: self.tables(),
+            backfills: match &self.work {
+                Work::Backfills(all) => all.iter().map(Backfill::spec).collect(),
+                Work::Function(_) | Work::Copy(_) | Work::FinishCopy { .. } => Vec::new(),
             },
             copies: match &self.work {
                 Work::Copy(copy) => Some(copy.from.clone()),
@@ -266,7 +319,23 @@ impl Migration {
                 Work::Function(_) | Work::Copy(_) | Work::FinishCopy { .. } => false,
             },
             idempotent: self.idempotent,
+            offered: self.file.as_ref().and_then(|file| file.offered.clone()),
         }
+    }
+
+    fn tables(&self) -> Vec<String> {
+        let mut tables: Vec<String> = match &self.work {
+            Work::Function(_) => Vec::new(),
+            Work::Backfills(all) => all.iter().map(|one| one.table.clone()).collect(),
+            Work::Copy(copy) => vec![copy.from.clone(), copy.to.clone()],
+            Work::FinishCopy { copy, .. } => {
+                let copies = copy.iter().map(|copy| &copy.1);
+                copies.flat_map(|copy| [copy.from.clone(), copy.to.clone()]).collect()
+            }
+        };
+        let named = self.file.iter().flat_map(|file| &file.tables);
+        tables.extend(named.filter(|name| !tables.contains(name)).cloned().collect::<Vec<_>>());
+        tables
     }
 }
 
@@ -285,7 +354,11 @@ pub struct Spec {
     pub description: String,
     /// What tells this version of it from another.
     pub fingerprint: String,
-    /// The tables of its backfills, or of its copy.
+    /// What it is written in.
+    pub language: Language,
+    /// When it runs.
+    pub phase: Phase,
+    /// The tables of its backfills, or of its copy, and those that its file names.
     pub tables: Vec<String>,
     /// The table that it copies from.
     pub copies: Option<String>,
@@ -297,6 +370,10 @@ pub struct Spec {
     pub journal: bool,
     /// Whether running it again is right.
     pub idempotent: bool,
+    /// What is known of its backfills, in order.
+    pub backfills: Vec<BackfillSpec>,
+    /// A way back that follows from what its file says, to be pasted into it; nothing where it has one, or none follows.
+    pub offered: Option<String>,
 }
 
 /// What a migration function is given; cheap to clone.

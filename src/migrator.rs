@@ -79,11 +79,11 @@ impl Builder {
 
     /// Tells the migrations that finish a copy which one.
     fn resolve_copies(&mut self) -> Result<(), BuildError> {
-        let mut copies: BTreeMap<String, (Spec, TableCopy)> = BTreeMap::new();
+        let mut copies: BTreeMap<String, Box<(Spec, TableCopy)>> = BTreeMap::new();
         for migration in &mut self.migrations {
             let (id, spec) = (migration.id.to_string(), migration.spec());
             match &mut migration.work {
-                Work::Copy(copy) => drop(copies.insert(id, (spec, copy.clone()))),
+                Work::Copy(copy) => drop(copies.insert(id, Box::new((spec, copy.clone())))),
                 Work::FinishCopy { of, copy } => {
                     *copy = copies.remove(of);
                     if copy.is_none() {

@@ -4,6 +4,7 @@ mod journal;
 
 use std::fmt;
 
+use crate::authoring::Language;
 use crate::backfill::{self, Counts, Direction, Shares, checkpoint_prefix};
 use crate::deadline::Deadline;
 use crate::dynamo::patiently;
@@ -12,7 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::ledger::rows::{MigrationRow, Origin, TableRow, is_detached};
 use crate::ledger::state::{Event, State};
 use crate::ledger::{Detail, Lease, Snapshot};
-use crate::migration::{Backfill, Context, Guard, Spec, WayBack};
+use crate::migration::{Backfill, Context, Guard, Phase, Spec, WayBack};
 use crate::migrator::compare_ids;
 use crate::observe::{self, CREATED_BY_TAG};
 use crate::services::Services;
@@ -205,7 +206,11 @@ fn way_back<'a>(run: &'a Run, row: &MigrationRow) -> Option<(Spec, WayBack<'a>)>
                 id: row.id.clone(),
                 description: row.description.clone(),
                 fingerprint: row.fingerprint.clone(),
+                language: Language::Rust,
+                phase: Phase::default(),
                 tables: Vec::new(),
+                backfills: Vec::new(),
+                offered: None,
                 copies: None,
                 finishes: None,
                 reversible: true,

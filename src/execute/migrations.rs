@@ -234,7 +234,7 @@ async fn perform(
             Ok((Some(counts), copying.notice()))
         }
         Work::FinishCopy { of, copy } => {
-            let Some((spec, copy)) = copy else {
+            let Some((spec, copy)) = copy.as_deref() else {
                 return Err(Interrupt::Failed(format!("{of} is no copy; this is a bug")));
             };
             let copying = cx.copying(of, copy).await?;

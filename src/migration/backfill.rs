@@ -52,6 +52,7 @@ pub struct Backfill {
     pub(crate) verify: Option<(Sample, Predicate)>,
     pub(crate) pause: Option<PauseHook>,
     pub(crate) taken: Option<Taken>,
+    pub(crate) loss: Option<Loss>,
 }
 
 /// What makes a change exactly once where a second application of its transform would differ from the first.
@@ -69,6 +70,32 @@ pub enum Guard {
     /// it has what was read: an attribute that somebody adds at that very moment is not in it, since no condition of
     /// DynamoDB's says that there is nothing else.
     Journal,
+}
+
+/// What a backfill takes away that only a journal brings back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// Attributes of these names.
+    Attributes(Vec<String>),
+    /// Whole items.
+    Items,
+}
+
+/// A backfill as plain data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackfillSpec {
+    /// The table whose items are read.
+    pub table: String,
+    /// What makes it exactly once, where something has to.
+    pub guard: Option<Guard>,
+    /// Whether a transform takes it back.
+    pub has_down: bool,
+    /// Most that it consumes.
+    pub cap: Cap,
+    /// Into how many segments its author has divided the scan.
+    pub segments: Option<u32>,
+    /// What it takes away, where that is known: the transform of a compiled or scripted migration does not tell.
+    pub loss: Option<Loss>,
 }
 
 /// Name of the attribute that [`Guard::Stamp`] sets.
@@ -124,6 +151,7 @@ impl Backfill {
             verify: None,
             pause: None,
             taken: None,
+            loss: None,
         }
     }
 
@@ -194,6 +222,13 @@ impl Backfill {
         self
     }
 
+    /// Says what it takes away.
+    #[must_use]
+    pub(crate) fn takes_away(mut self, loss: Loss) -> Self {
+        self.loss = Some(loss);
+        self
+    }
+
     /// Has this decide about an item that is to be put where there is another one, instead of failing.
     #[must_use]
     pub(crate) fn where_taken<F>(mut self, decide: F) -> Self
@@ -221,6 +256,18 @@ impl Backfill {
 }
 
 impl Backfill {
+    /// What is known of it.
+    pub(crate) fn spec(&self) -> BackfillSpec {
+        BackfillSpec {
+            table: self.table.clone(),
+            guard: self.guard,
+            has_down: self.down.is_some(),
+            cap: self.cap,
+            segments: self.segments,
+            loss: self.loss.clone(),
+        }
+    }
+
     /// Whether there is a way back: a transform, or the journal.
     pub(crate) fn is_reversible(&self) -> bool {
         self.down.is_some() || self.guard == Some(Guard::Journal)
