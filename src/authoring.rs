@@ -1,12 +1,19 @@
-//! Migrations that are files: their texts, and what is wrong with them, place by place.
+//! Migrations that are files: found in a folder, read by what they are written in, with every fault in its place.
 
 mod fault;
+mod folder;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::fault::{Fault, Place};
+pub use self::folder::folder;
+use crate::migration::Migration;
+
+/// Most bytes of a migration file: the ledger keeps its text in one row, which may have 400 KB (AWS documentation,
+/// "Quotas in Amazon DynamoDB").
+pub const TEXT_BYTES_MAX: usize = 256 * 1024;
 
 /// A migration file: what it is read from, known by, and kept as in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +42,9 @@ pub enum Language {
     /// A script, run by an engine inside the function.
     #[serde(rename = "javascript")]
     JavaScript,
+    /// Something that only a newer version knows.
+    #[serde(other)]
+    Unknown,
 }
 
 impl fmt::Display for Language {
@@ -43,6 +53,21 @@ impl fmt::Display for Language {
             Self::Rust => "Rust",
             Self::Yaml => "YAML",
             Self::JavaScript => "JavaScript",
+            Self::Unknown => "a language of a newer version",
         })
+    }
+}
+
+/// Reads a migration file.
+///
+/// # Errors
+/// Every fault of it.
+pub fn read(source: &Source) -> Result<Migration, Vec<Fault>> {
+    let unknown =
+        || vec![Fault::new(&source.file, format!("this build reads no {}", source.language))];
+    match source.language {
+        Language::Yaml | Language::JavaScript | Language::Rust | Language::Unknown => {
+            Err(unknown())
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The Lambda entry point: reads the environment, builds the clients, and polls the runtime.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,12 +29,16 @@ use crate::{clock, logging};
 /// It takes what [`build`](crate::migrator::Builder::build) returns: a list that is refused is answered to CloudFormation,
 /// where ending the process would leave the stack waiting for an hour.
 ///
+/// The migration files of the folder that `TABLEWRIGHT_MIGRATIONS` names take their places among them; without it, those of
+/// `migrations` in the function's package or, where there is none, of `/opt/migrations`, where layers are.
+///
 /// # Errors
 /// Where the runtime API cannot be reached, or no HTTPS client can be made.
 pub async fn run(migrator: Result<Migrator, BuildError>) -> Result<(), Error> {
     logging::init();
     let hosts = std::env::var("TABLEWRIGHT_RESPONSE_HOSTS").unwrap_or_default();
     let services = services().await?;
+    let migrator = migrator.and_then(with_files);
     let handler =
         Handler::new(services, migrator.map(Arc::new), AllowedHosts::parse(&hosts), Sender::new()?);
     let handler = &handler;
@@ -50,6 +55,19 @@ pub async fn run(migrator: Result<Migrator, BuildError>) -> Result<(), Error> {
         })
     };
     lambda_runtime::run(service_fn(serve)).await
+}
+
+/// Adds the migration files that were deployed with the function.
+fn with_files(migrator: Migrator) -> Result<Migrator, BuildError> {
+    if let Ok(named) = std::env::var("TABLEWRIGHT_MIGRATIONS") {
+        return migrator.and_folder(named);
+    }
+    let task = std::env::var("LAMBDA_TASK_ROOT").map(|root| Path::new(&root).join("migrations"));
+    let places = task.into_iter().chain([PathBuf::from("/opt/migrations")]);
+    match places.into_iter().find(|place| place.is_dir()) {
+        Some(folder) => migrator.and_folder(folder),
+        None => Ok(migrator),
+    }
 }
 
 /// Clients that give up on a dead connection in seconds: the answer is waiting.

@@ -9,6 +9,7 @@ mod parked;
 mod repair;
 pub mod rows;
 pub mod state;
+mod texts;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};

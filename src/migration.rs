@@ -54,6 +54,7 @@ pub(crate) type Transform = Arc<dyn Fn(Item) -> Result<Change, MigrationError> +
 /// ];
 /// # drop(migrations);
 /// ```
+#[derive(Clone)]
 pub struct Migration {
     pub(crate) id: Cow<'static, str>,
     pub(crate) description: Cow<'static, str>,
@@ -298,7 +299,7 @@ impl Migration {
                 Some(file) => file.fingerprint.clone(),
                 None => format!("revision {}", self.revision),
             },
-            language: self.file.as_ref().map_or(Language::Rust, |file| file.source.language),
+            language: self.source().map_or(Language::Rust, |source| source.language),
             phase: self.phase,
             tables: self.tables(),
             backfills: match &self.work {
@@ -321,6 +322,11 @@ impl Migration {
             idempotent: self.idempotent,
             offered: self.file.as_ref().and_then(|file| file.offered.clone()),
         }
+    }
+
+    /// The file that it was read from.
+    pub(crate) fn source(&self) -> Option<&Source> {
+        self.file.as_ref().map(|file| &file.source)
     }
 
     fn tables(&self) -> Vec<String> {

@@ -2,37 +2,51 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
+use crate::authoring::{self, Fault, Source};
 use crate::migration::{Backfill, Guard, Migration, Spec, TableCopy, Work};
 
 /// An ordered list of migrations without duplicates.
 #[derive(Debug, Default)]
 pub struct Migrator {
-    migrations: Vec<Migration>,
+    migrations: Vec<Arc<Migration>>,
 }
 
 impl Migrator {
     /// Starts a list.
     #[must_use]
     pub fn builder() -> Builder {
-        Builder { migrations: Vec::new() }
+        Builder::default()
     }
 
     /// What the planner needs to know of them, in order.
     #[must_use]
     pub fn specs(&self) -> Vec<Spec> {
-        self.migrations.iter().map(Migration::spec).collect()
+        self.migrations.iter().map(|migration| migration.spec()).collect()
     }
 
-    pub(crate) fn get(&self, id: &str) -> Option<&Migration> {
+    /// The same list with the migrations of a folder in their places; see [`authoring::folder`].
+    ///
+    /// # Errors
+    /// As of [`Builder::build`].
+    pub fn and_folder(self, path: impl AsRef<Path>) -> Result<Self, BuildError> {
+        let migrations = self.migrations.into_iter().map(Arc::unwrap_or_clone).collect();
+        Builder { migrations, ..Builder::default() }.folder(path).build()
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<&Arc<Migration>> {
         self.migrations.iter().find(|migration| migration.id == id)
     }
 }
 
 /// Collects migrations in order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Builder {
     migrations: Vec<Migration>,
+    files: Vec<Source>,
+    faults: Vec<Fault>,
 }
 
 impl Builder {
@@ -43,12 +57,31 @@ impl Builder {
         self
     }
 
-    /// Checks ids, order and ways back.
+    /// Adds the migrations of a folder, which take their places among the others by their ids; see [`authoring::folder`].
+    #[must_use]
+    pub fn folder(mut self, path: impl AsRef<Path>) -> Self {
+        match authoring::folder(path.as_ref()) {
+            Ok(sources) => self.files.extend(sources),
+            Err(faults) => self.faults.extend(faults),
+        }
+        self
+    }
+
+    /// Adds migration files, which take their places among the others by their ids.
+    #[must_use]
+    pub fn files(mut self, sources: impl IntoIterator<Item = Source>) -> Self {
+        self.files.extend(sources);
+        self
+    }
+
+    /// Checks ids, order and ways back, and reads the files.
     ///
     /// # Errors
     /// The first id that is malformed, given twice, or not after the one before it; a backfill with two ways back; a migration
-    /// that finishes a copy which no earlier one makes.
+    /// that finishes a copy which no earlier one makes; and before those, every fault of the files.
     pub fn build(mut self) -> Result<Migrator, BuildError> {
+        check_order(&self.migrations)?;
+        self.read_files()?;
         for migration in &self.migrations {
             let id = &migration.id;
             let fits = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
@@ -65,16 +98,29 @@ impl Builder {
                 return Err(BuildError::TwoWaysBack { id, table });
             }
         }
-        for pair in self.migrations.windows(2) {
-            let (before, after) = (pair[0].id.to_string(), pair[1].id.to_string());
-            match compare_ids(&before, &after) {
-                Ordering::Less => {}
-                Ordering::Equal => return Err(BuildError::Duplicate(after)),
-                Ordering::Greater => return Err(BuildError::Disorder { before, after }),
+        self.resolve_copies()?;
+        Ok(Migrator { migrations: self.migrations.into_iter().map(Arc::new).collect() })
+    }
+
+    /// Puts the migrations of the files in their places.
+    fn read_files(&mut self) -> Result<(), BuildError> {
+        let mut faults = std::mem::take(&mut self.faults);
+        for source in std::mem::take(&mut self.files) {
+            let namesake = self.migrations.iter().find(|migration| migration.id == source.id);
+            if let Some(namesake) = namesake {
+                let other =
+                    namesake.file.as_ref().map_or("a compiled migration", |file| &file.source.file);
+                let problem = format!("its id {} is that of {other} as well", source.id);
+                faults.push(Fault::new(&source.file, problem).fix("give it the next number"));
+                continue;
+            }
+            match authoring::read(&source) {
+                Ok(migration) => self.migrations.push(migration),
+                Err(found) => faults.extend(found),
             }
         }
-        self.resolve_copies()?;
-        Ok(Migrator { migrations: self.migrations })
+        self.migrations.sort_by(|a, b| compare_ids(&a.id, &b.id));
+        if faults.is_empty() { Ok(()) } else { Err(BuildError::Files(faults)) }
     }
 
     /// Tells the migrations that finish a copy which one.
@@ -95,6 +141,19 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+/// Checks that ids grow along a list.
+fn check_order(migrations: &[Migration]) -> Result<(), BuildError> {
+    for pair in migrations.windows(2) {
+        let (before, after) = (pair[0].id.to_string(), pair[1].id.to_string());
+        match compare_ids(&before, &after) {
+            Ordering::Less => {}
+            Ordering::Equal => return Err(BuildError::Duplicate(after)),
+            Ordering::Greater => return Err(BuildError::Disorder { before, after }),
+        }
+    }
+    Ok(())
 }
 
 /// Ids are part of ledger keys.
@@ -131,6 +190,9 @@ pub enum BuildError {
         /// The migration that it names.
         of: String,
     },
+    /// Migration files that cannot be used.
+    #[error("{}", one_line(.0))]
+    Files(Vec<Fault>),
     /// A backfill that keeps a journal and has a transform for the way back as well.
     #[error(
         "migration {id} keeps a journal of table {table} and has a way back as well; \
@@ -142,6 +204,11 @@ pub enum BuildError {
         /// The table of the backfill.
         table: String,
     },
+}
+
+fn one_line(faults: &[Fault]) -> String {
+    let each: Vec<_> = faults.iter().map(Fault::to_string).collect();
+    each.join("; and ")
 }
 
 /// Compares ids by the number they begin with, then by their text: `9_x` comes before `10_x`.

@@ -1,10 +1,11 @@
 //! The only code that undoes anything: what a failing request has done is taken back, newest first.
 
 mod journal;
+mod known;
 
 use std::fmt;
 
-use crate::authoring::Language;
+use self::known::Known;
 use crate::backfill::{self, Counts, Direction, Shares, checkpoint_prefix};
 use crate::deadline::Deadline;
 use crate::dynamo::patiently;
@@ -13,7 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::ledger::rows::{MigrationRow, Origin, TableRow, is_detached};
 use crate::ledger::state::{Event, State};
 use crate::ledger::{Detail, Lease, Snapshot};
-use crate::migration::{Backfill, Context, Guard, Phase, Spec, WayBack};
+use crate::migration::{Backfill, Context, Guard, Spec, WayBack};
 use crate::migrator::compare_ids;
 use crate::observe::{self, CREATED_BY_TAG};
 use crate::services::Services;
@@ -124,16 +125,17 @@ pub(crate) async fn revert(
     let snapshot = run.lease.ledger().snapshot().await?;
     let mut report = Undone { undone: undone_by(&snapshot, &run.id), ..Undone::default() };
     let migrations = work_of(&snapshot, runs);
-    let obstacle = migrations.iter().find_map(|row| {
+    let mut obstacles = Vec::new();
+    for row in &migrations {
         if row.state == State::Paused && !is_detached(&row.run) {
-            return Some(format!(
-                "migration {} is paused, and the next deploy goes on with it",
-                row.id
-            ));
+            let id = &row.id;
+            obstacles
+                .push(format!("migration {id} is paused, and the next deploy goes on with it"));
+        } else {
+            obstacles.extend(obstacle(run, row).await?);
         }
-        obstacle(run, row)
-    });
-    if let Some(obstacle) = obstacle {
+    }
+    if let Some(obstacle) = obstacles.first() {
         let ids: Vec<_> = migrations.iter().map(|row| row.id.as_str()).collect();
         report.left.push(format!("{} (all or none is taken back, and {obstacle})", ids.join(", ")));
         return Ok(report);
@@ -143,13 +145,12 @@ pub(crate) async fn revert(
 }
 
 /// Why this build cannot take a migration back, where it cannot.
-pub(crate) fn obstacle(run: &Run, row: &MigrationRow) -> Option<String> {
-    let why = match (way_back(run, row), run.migrator.get(&row.id)) {
-        (Some(_), _) => return None,
-        (None, Some(_)) => "has no way back",
-        (None, None) => "is not in this build and keeps no journal",
-    };
-    Some(format!("migration {} {why}", row.id))
+///
+/// # Errors
+/// Where the ledger cannot be read.
+pub(crate) async fn obstacle(run: &Run, row: &MigrationRow) -> Result<Option<String>, Interrupt> {
+    let known = Known::of(run, row).await?;
+    Ok(known.way_back().err().map(|why| format!("migration {} {why}", row.id)))
 }
 
 /// The migrations that these runs have applied or begun, the newest first.
@@ -197,32 +198,6 @@ async fn undo_all(
     Ok(())
 }
 
-/// What takes a migration back: its own way, or, where the build does not know it, the journal that it has kept.
-fn way_back<'a>(run: &'a Run, row: &MigrationRow) -> Option<(Spec, WayBack<'a>)> {
-    match run.migrator.get(&row.id) {
-        Some(migration) => Some((migration.spec(), migration.way_back()?)),
-        None if row.journal => {
-            let spec = Spec {
-                id: row.id.clone(),
-                description: row.description.clone(),
-                fingerprint: row.fingerprint.clone(),
-                language: Language::Rust,
-                phase: Phase::default(),
-                tables: Vec::new(),
-                backfills: Vec::new(),
-                offered: None,
-                copies: None,
-                finishes: None,
-                reversible: true,
-                journal: true,
-                idempotent: true,
-            };
-            Some((spec, WayBack::Journal))
-        }
-        None => None,
-    }
-}
-
 /// Undoes one migration by its own way back; returns what there is to say about it. One that is cut off is
 /// [`Interrupt::OutOfTime`], and goes on from there when it is called again.
 pub(crate) async fn undo(
@@ -230,9 +205,10 @@ pub(crate) async fn undo(
     row: &MigrationRow,
     deadline: Deadline,
 ) -> Result<String, Interrupt> {
-    let Some((spec, way_back)) = way_back(run, row) else {
-        return Err(Interrupt::Failed(format!("it is {} and has no way back", row.state)));
-    };
+    let known = Known::of(run, row).await?;
+    let (spec, way_back) = known
+        .way_back()
+        .map_err(|why| Interrupt::Failed(format!("it is {}, and {why}", row.state)))?;
     if deadline.passed() {
         return Err(Interrupt::OutOfTime("undoing it is not begun".to_owned()));
     }

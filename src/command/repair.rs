@@ -14,9 +14,17 @@ pub(super) async fn repair(
     repair: Repair,
 ) -> Result<Outcome, CommandError> {
     let row = acting.row(id)?;
-    let spec = acting.hands.migrator()?.get(id).map(crate::Migration::spec);
+    let migration = acting.hands.migrator()?.get(id);
+    let spec = migration.map(|migration| migration.spec());
     if let Some(objection) = objection(&row, spec.as_ref(), repair) {
         return Err(CommandError::Refused(format!("migration {id} {objection}")));
+    }
+    // What the ledger takes it for from now on is what an older build may have to take back.
+    let is_named_anew = matches!(repair, Repair::MarkApplied | Repair::Fingerprint);
+    if let Some(source) =
+        migration.and_then(|migration| migration.source()).filter(|_| is_named_anew)
+    {
+        acting.lease.keep_text(source).await?;
     }
     match repair {
         Repair::MarkApplied => mark_applied(acting, row, spec).await,
@@ -71,6 +79,7 @@ async fn mark_applied(
     if let Some(spec) = spec {
         next.fingerprint = spec.fingerprint;
         next.description = spec.description;
+        next.language = spec.language;
     }
     acting.lease.repair(&next, Event::MarkApplied).await?;
     acting.lease.forget_positions(&prefix).await?;

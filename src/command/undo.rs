@@ -12,7 +12,10 @@ use crate::rollback;
 pub(super) async fn undo(acting: &Acting<'_>, back: &Back) -> Result<Outcome, CommandError> {
     let run = acting.run()?;
     let rows = meant(acting, back)?;
-    let obstacles: Vec<_> = rows.iter().filter_map(|row| obstacle(&run, row)).collect();
+    let mut obstacles = Vec::new();
+    for row in &rows {
+        obstacles.extend(obstacle(&run, row).await?);
+    }
     if !obstacles.is_empty() {
         return Err(CommandError::Refused(format!(
             "nothing was taken back, since all or none is, and {}",
@@ -79,9 +82,9 @@ fn meant<'a>(acting: &'a Acting<'_>, back: &Back) -> Result<Vec<&'a MigrationRow
     Ok(rows)
 }
 
-fn obstacle(run: &Run, row: &MigrationRow) -> Option<String> {
+async fn obstacle(run: &Run, row: &MigrationRow) -> Result<Option<String>, Interrupt> {
     if row.state == State::Unknown {
-        return Some(format!("migration {} is {}", row.id, row.state));
+        return Ok(Some(format!("migration {} is {}", row.id, row.state)));
     }
-    rollback::obstacle(run, row)
+    rollback::obstacle(run, row).await
 }

@@ -42,8 +42,7 @@ pub(super) async fn run_all(
         let span = tracing::info_span!("migration", migration = %id);
         match step {
             MigrationStep::Baseline { .. } => {
-                let spec = migration.spec();
-                let detail = Detail { spec: Some(&spec), ..Detail::default() };
+                let detail = Detail { migration: Some(migration), ..Detail::default() };
                 run.lease.record(&row, Event::Baseline, detail).await?;
             }
             MigrationStep::RetryFailed { .. } => {
@@ -88,7 +87,7 @@ async fn apply(
     let row = if goes_on(run, &row) {
         row
     } else {
-        let detail = Detail { spec: Some(&spec), ..Detail::default() };
+        let detail = Detail { migration: Some(migration), ..Detail::default() };
         run.lease.record(&row, Event::Start, detail).await?
     };
     let cx = context(run, &spec, Direction::Up, deadline);
@@ -157,7 +156,7 @@ pub(crate) async fn retry_failed_items(
         left += failing;
     }
     if left == 0 {
-        let detail = Detail { spec: Some(&spec), ..Detail::default() };
+        let detail = Detail { migration: Some(migration), ..Detail::default() };
         run.lease.record(row, Event::Mend, detail).await?;
     }
     Ok((done, left))

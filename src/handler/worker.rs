@@ -10,6 +10,7 @@ use super::task::Address;
 use super::times::Times;
 use super::turn::LeftToWorkers;
 use super::{HandleError, Handler, Invocation};
+use crate::authoring;
 use crate::backfill::share::{self, Extent, Share};
 use crate::backfill::{self, Job};
 use crate::clock;
@@ -69,8 +70,13 @@ impl Handler {
             tracing::info!(fence, "another run, or another slice, holds the lease by now");
             return Ok(());
         };
-        let migration = self.migrator.as_ref().ok().and_then(|all| all.get(&share.migration));
-        let known = migration.and_then(|migration| backfill_of(migration, &share));
+        let own = self.migrator.as_ref().ok().and_then(|all| all.get(&share.migration));
+        let mut known = own.and_then(|own| backfill_of(own, &share));
+        if known.is_none() {
+            let recalled = ledger.text(&share.migration).await?;
+            let recalled = recalled.and_then(|source| authoring::read(&source).ok());
+            known = recalled.and_then(|migration| backfill_of(&migration, &share));
+        }
         let Some((migration, backfill)) = known else {
             tracing::warn!(share.migration, "this build has no such backfill");
             return Ok(());

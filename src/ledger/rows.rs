@@ -6,6 +6,7 @@
 //! | `generation#<n>#<part>` | the properties of a generation, as long as the way back may lead to it |
 //! | `lease` | holder, expiry, fence |
 //! | `migration#<id>` | state of a migration |
+//! | `text#<id>` | the file that a migration was read from |
 //! | `attempt#<id>#<number>` | one run of it, forward or back; never changed once finished |
 //! | `checkpoint#<id>#<up or down>#…` | position of one segment, or a finished step |
 //! | `failed#<id>#<up or down>#…` | an item that could not be handled |
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::by_hand::{CommandRow, CommandState, Hold, SCOPES, ScopeRow};
 use super::state::State;
+use crate::authoring::Language;
 use crate::desired::RemovalPolicy;
 use crate::dynamo::WireItem;
 
@@ -65,6 +67,10 @@ pub(crate) mod entry {
 
     pub(crate) fn migration(id: &str) -> String {
         format!("{MIGRATION}{id}")
+    }
+
+    pub(crate) fn text(id: &str) -> String {
+        format!("text#{id}")
     }
 
     pub(crate) fn attempt(id: &str, number: u32) -> String {
@@ -244,8 +250,22 @@ pub struct MigrationRow {
     pub out_of_order: bool,
     /// Whether its journal takes it back, whatever build there is.
     pub journal: bool,
+    /// What it is written in; the text of one that is not compiled is in the ledger.
+    pub language: Language,
     /// Run that is taking it back or has; `None` where none has since it was last applied.
     pub undone_by: Option<String>,
+}
+
+/// `text#<id>`: the file that a migration was read from, as it last began.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TextRow {
+    /// What it is written in.
+    pub language: Language,
+    /// Name of the file.
+    pub file: String,
+    /// The whole of it.
+    pub text: String,
 }
 
 /// `attempt#<id>#<number>`

@@ -11,7 +11,7 @@ use crate::backfill::Counts;
 use crate::clock;
 use crate::dynamo::{Transacted, WireItem, patiently};
 use crate::interrupt::Interrupt;
-use crate::migration::Spec;
+use crate::migration::Migration;
 
 impl Lease {
     /// Writes rows together, on the condition that the lease still holds. Attributes that a row type does not
@@ -149,12 +149,17 @@ impl Lease {
         if !matches!(event, Event::Undo | Event::UndoSucceed) {
             next.error = detail.error.map(bounded);
         }
-        if let Some(spec) = detail.spec {
-            next.fingerprint.clone_from(&spec.fingerprint);
-            next.description.clone_from(&spec.description);
+        if let Some(migration) = detail.migration {
+            let spec = migration.spec();
+            next.fingerprint = spec.fingerprint;
+            next.description = spec.description;
             next.journal = spec.journal;
+            next.language = spec.language;
         }
         let mut writes = vec![RowWrite::set(entry::migration(&next.id), &next)?];
+        if let Some(source) = detail.migration.and_then(Migration::source) {
+            writes.push(RowWrite::text(source)?);
+        }
         if event != Event::Baseline {
             let attempt = AttemptRow {
                 direction: attempt_direction(state).to_owned(),
@@ -197,7 +202,7 @@ fn attempt_direction(state: State) -> &'static str {
 #[derive(Default, Clone, Copy)]
 pub(crate) struct Detail<'a> {
     /// What runs; absent where the row's own words stand.
-    pub(crate) spec: Option<&'a Spec>,
+    pub(crate) migration: Option<&'a Migration>,
     /// Why it failed.
     pub(crate) error: Option<&'a str>,
     /// What its backfills did.
