@@ -208,7 +208,7 @@ pub(crate) async fn undo(
     let known = Known::of(run, row).await?;
     let (spec, way_back) = known
         .way_back()
-        .map_err(|why| Interrupt::Failed(format!("it is {}, and {why}", row.state)))?;
+        .map_err(|why| Interrupt::Failed(format!("it is {} and {why}", row.state)))?;
     if deadline.passed() {
         return Err(Interrupt::OutOfTime("undoing it is not begun".to_owned()));
     }
