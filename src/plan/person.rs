@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::authoring::Language;
 use crate::ledger::rows::{Hold, MigrationRow};
 use crate::ledger::state::State;
 use crate::ledger::{Place, Snapshot};
@@ -221,10 +222,13 @@ pub(super) fn downgrade(place: Place<'_>, specs: &[Spec], newer: &[&MigrationRow
     let why = format!("{here}, and the ledger has newer ones: {}", recorded.join(", "));
     let mut concern = Concern::new(why).or("deploy a build that has them");
     if newer.iter().any(|row| row.state.is_applied() || row.state.is_partial()) {
-        concern = concern.or_send(
-            "have the build that has them take them back first, before this one is deployed",
-            Call::undo(place, newest),
-        );
+        let is_kept = |row: &&MigrationRow| row.journal || row.language != Language::Rust;
+        let means = if newer.iter().all(is_kept) {
+            "have them taken back first, by this build or by theirs"
+        } else {
+            "have the build that has them take them back first, before this one is deployed"
+        };
+        concern = concern.or_send(means, Call::undo(place, newest));
     }
     concern.or("set Migrations.Missing: allow, which leaves them as they are")
 }
@@ -270,13 +274,14 @@ fn items_failed(place: Place<'_>, row: &MigrationRow) -> Concern {
          trying them again is safe, and each deploy does"
     );
     let again = Call { id: Some(id.clone()), ..Call::new(place, "retry-failed") };
-    Concern::new(why)
-        .or("mend the transform and raise its revision, then deploy")
-        .or_send("mend the items, then have them tried again", again)
-        .or_send(
-            "say that the items are as they should be",
-            Call::repair(place, "mark-applied", id),
-        )
+    let mend = match row.language {
+        Language::Rust => "mend the transform and raise its revision, then deploy",
+        Language::Yaml | Language::JavaScript | Language::Unknown => "mend its file, then deploy",
+    };
+    Concern::new(why).or(mend).or_send("mend the items, then have them tried again", again).or_send(
+        "say that the items are as they should be",
+        Call::repair(place, "mark-applied", id),
+    )
 }
 
 fn half_done(
@@ -298,11 +303,14 @@ fn half_done(
         row.run,
         row.build,
     );
+    let mend = match spec.language {
+        Language::Rust => {
+            format!("mend the migration, then raise its revision (now {})", spec.fingerprint)
+        }
+        Language::Yaml | Language::JavaScript | Language::Unknown => "mend its file".to_owned(),
+    };
     let concern = Concern::new(why)
-        .or(format!(
-            "mend the migration, then raise its revision (now {}) or declare it idempotent, and deploy: it runs again",
-            spec.fingerprint
-        ))
+        .or(format!("{mend} or declare it idempotent, and deploy: it runs again"))
         .or_send(
             "where the data is as it should be after it",
             Call::repair(place, "mark-applied", id),
