@@ -9,7 +9,7 @@ use crate::authoring::{self, Fault, Source};
 use crate::migration::{Backfill, Guard, Migration, Spec, TableCopy, Work};
 
 /// An ordered list of migrations without duplicates.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Migrator {
     migrations: Vec<Arc<Migration>>,
 }

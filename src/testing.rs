@@ -110,6 +110,8 @@ mod table;
 mod tags;
 mod time_to_live;
 mod transport;
+mod trap;
+mod trial;
 mod update_table;
 mod wire;
 
@@ -139,6 +141,8 @@ use self::rejection::Rejection;
 pub use self::server::Server;
 pub use self::stack::{Answer, Deployed, Stack};
 use self::transport::InProcess;
+pub use self::trap::{Mishap, Trap};
+pub use self::trial::{Check, Tables, Trial, Tried, Verdict, item};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 

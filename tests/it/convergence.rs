@@ -9,12 +9,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tablewright::dynamo::{Class, classify};
-use tablewright::testing::{Call, ControlPlane, Durations, Fault, Outcome, Quotas, Stack};
+use tablewright::testing::{
+    Call, ControlPlane, Durations, Fault, Mishap, Outcome, Quotas, Stack, Trap,
+};
 
 use self::declared::declaration;
 use self::portrait::portrait;
 use crate::support::{properties, table, with, with_index};
-use crate::trap::{self, Trap};
 
 /// Deploys until one succeeds, at most so many.
 const DEPLOYS_MAX: usize = 8;
@@ -91,11 +92,11 @@ async fn make_foreign_table(plane: &ControlPlane) {
 /// Brings the troubles about that come by themselves, before the deploy that is to succeed.
 async fn trouble_first(plane: &ControlPlane, stack: &mut Stack, to: &Value, trouble: &Trouble) {
     if let Some(request) = trouble.crash {
-        let trap = Trap::at(request, trap::Fault::Crash);
+        let trap = Trap::at(request, Mishap::Crash);
         stack.connect(trap.client(plane.config()));
         tokio::select! {
             biased;
-            () = trap.crashed.notified() => {}
+            () = trap.crashed() => {}
             _ = stack.deploy(to) => {}
         }
         stack.connect(plane.client());

@@ -8,13 +8,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{StreamSpecification, StreamViewType};
 use serde_json::{Value, json};
 use tablewright::migrator::Builder;
-use tablewright::testing::{ControlPlane, Deployed, Fault, Stack};
+use tablewright::testing::{ControlPlane, Deployed, Fault, Mishap, Stack, Trap};
 use tablewright::{
     AfterGap, Cap, Item, MARK, Migration, MigrationError, Migrator, Sample, TableCopy, unmark,
 };
 
 use crate::support::{item, number, properties, table, text, with};
-use crate::trap::{self, Trap};
 
 type WireItem = crate::support::Item;
 
@@ -434,12 +433,12 @@ async fn a_copy_that_dies_anywhere_goes_on_with_the_next_deploy() {
         world.deploy(&declared(), vec![]).await.expect_success();
         let is_over = Arc::new(AtomicBool::new(false));
         let writer = writing(&world.plane, Duration::from_millis(300), &is_over);
-        let trap = Trap::at(request, trap::Fault::Crash);
+        let trap = Trap::at(request, Mishap::Crash);
         world.stack.connect(trap.client(world.plane.config()));
         let copying = declared();
         tokio::select! {
             biased;
-            () = trap.crashed.notified() => {}
+            () = trap.crashed() => {}
             deployed = world.deploy(&copying, only_copy()) => deployed.expect_success(),
         }
         world.stack.connect(world.plane.client());

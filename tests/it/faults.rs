@@ -14,7 +14,7 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::support::{self, Stack, deliver, item, properties, table, text, with, with_index};
-use crate::trap::{Fault, Trap};
+use tablewright::testing::{Mishap, Trap};
 
 /// Everything that a deploy leaves, apart from names of runs and moments.
 #[derive(Debug, PartialEq)]
@@ -94,7 +94,7 @@ pub(crate) fn deploy_until(stack: &Stack, trap: &Trap, event: &Value) {
                 support::function(Dynamo::new(trap.client(engine.config())), &stacks, migrations());
             tokio::select! {
                 biased;
-                () = trap.crashed.notified() => {}
+                () = trap.crashed() => {}
                 done = deliver(&function, &event, Duration::from_mins(1)) => { done.unwrap(); }
             }
         });
@@ -102,7 +102,7 @@ pub(crate) fn deploy_until(stack: &Stack, trap: &Trap, event: &Value) {
     process.join().unwrap();
 }
 
-async fn after_each(fault: Fault) {
+async fn after_each(fault: Mishap) {
     let expected = {
         let stack = prepared().await;
         stack.update(&stack.function(migrations()), &after(), &before()).await.expect_success();
@@ -120,8 +120,8 @@ async fn after_each(fault: Fault) {
             return;
         }
         match fault {
-            Fault::Fails => assert_eq!(answers.len(), 1, "request {request}"),
-            Fault::Crash => assert!(answers.len() <= 1, "request {request}"),
+            Mishap::Fails => assert_eq!(answers.len(), 1, "request {request}"),
+            Mishap::Crash => assert!(answers.len() <= 1, "request {request}"),
         }
         // CloudFormation goes on with requests of its own: the cleanup after a success, then the same declaration again.
         if let Some(answer) = answers.iter().find(|answer| answer.status() == "SUCCESS") {
@@ -136,12 +136,12 @@ async fn after_each(fault: Fault) {
 
 #[tokio::test]
 async fn a_deploy_after_any_failing_request_reaches_the_same_end() {
-    after_each(Fault::Fails).await;
+    after_each(Mishap::Fails).await;
 }
 
 #[tokio::test]
 async fn a_deploy_after_a_crash_before_any_request_reaches_the_same_end() {
-    after_each(Fault::Crash).await;
+    after_each(Mishap::Crash).await;
 }
 
 /// The other way on: CloudFormation rolls back. Data is as it was, and nothing that existed is gone.
@@ -150,7 +150,7 @@ async fn the_rollback_after_any_failing_request_leaves_data_as_it_was_or_says_so
     for request in 0.. {
         let stack = prepared().await;
         let items = stack.items("orders").await;
-        let trap = Trap::at(request, Fault::Fails);
+        let trap = Trap::at(request, Mishap::Fails);
         let event = stack.event("Update", &after(), Some(&before()));
         deploy_until(&stack, &trap, &event);
         if !trap.has_sprung() {

@@ -7,7 +7,6 @@ mod driver;
 mod engine;
 mod process;
 mod support;
-mod trap;
 
 mod backfills;
 mod commands;
@@ -37,4 +36,5 @@ mod services;
 mod signed;
 mod slices;
 mod strict;
+mod trials;
 mod workers;

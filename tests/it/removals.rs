@@ -18,7 +18,7 @@ use crate::faults::{deploy_until, forward};
 use crate::support::{
     self, PHYSICAL_ID, SCOPE, Stack, item, properties, table, text, with, with_index,
 };
-use crate::trap::{Fault, Trap};
+use tablewright::testing::{Mishap, Trap};
 
 pub(crate) fn policy(table: Value, policy: &str) -> Value {
     with(table, "RemovalPolicy", json!(policy))
@@ -401,7 +401,7 @@ fn before() -> Value {
 /// cleanup, comes to the end that an untroubled one comes to.
 #[tokio::test]
 async fn whatever_stops_a_cleanup_the_next_deploy_reaches_the_same_end() {
-    for fault in [Fault::Fails, Fault::Crash] {
+    for fault in [Mishap::Fails, Mishap::Crash] {
         for request in 0.. {
             let stack = Stack::start().await;
             let function = stack.function(vec![]);
@@ -416,7 +416,7 @@ async fn whatever_stops_a_cleanup_the_next_deploy_reaches_the_same_end() {
                 break;
             }
             assert!(stack.has("orders").await);
-            if fault == Fault::Fails {
+            if fault == Mishap::Fails {
                 assert_eq!(answers.len(), 1, "request {request}");
             }
             // CloudFormation does not try again by itself.
@@ -441,7 +441,7 @@ async fn whatever_stops_the_update_that_dooms_the_way_back_is_open() {
         stack.create(&function, &before()).await.expect_success();
         let event = stack.event("Update", &one(), Some(&before()));
         stack.stacks.set("UPDATE_IN_PROGRESS");
-        let trap = Trap::at(request, Fault::Crash);
+        let trap = Trap::at(request, Mishap::Crash);
         deploy_until(&stack, &trap, &event);
         if !trap.has_sprung() {
             return;

@@ -8,7 +8,7 @@ use tablewright::{Backfill, Change, Migration, MigrationError};
 
 use super::{TIME, counting, deployed, ns, signed};
 use crate::support::{self, Stack, deliver, number};
-use crate::trap::{Fault, Trap};
+use tablewright::testing::{Mishap, Trap};
 
 /// What a command can change, apart from names and moments.
 #[derive(Debug, PartialEq)]
@@ -71,7 +71,7 @@ fn send_until(stack: &Stack, trap: &Trap, command: &Value) {
                 support::function(Dynamo::new(trap.client(engine.config())), &stacks, mended());
             tokio::select! {
                 biased;
-                () = trap.crashed.notified() => {}
+                () = trap.crashed() => {}
                 _ = deliver(&function, &command, TIME) => {}
             }
         });
@@ -104,7 +104,7 @@ async fn whatever_fails(command: Value) {
         end(&stack).await
     };
     assert!(!expected.is_locked);
-    for fault in [Fault::Fails, Fault::Crash] {
+    for fault in [Mishap::Fails, Mishap::Crash] {
         for write in 0.. {
             let stack = prepared(&command).await;
             let trap = Trap::at_write(write, fault);

@@ -1,4 +1,4 @@
-//! A request at which a fault comes about: it fails, or the process dies there.
+//! A request at which something happens to whoever sends it: it fails, or the process dies there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,10 +12,10 @@ use tokio::sync::Notify;
 
 /// What happens at the chosen request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Mishap {
     /// It fails, and is never sent.
     Fails,
-    /// The process ends there.
+    /// The process ends there: neither that request nor any later one is sent.
     Crash,
 }
 
@@ -26,34 +26,47 @@ enum Counts {
     Writes,
 }
 
-/// Counts requests and brings the fault about at one of them.
+/// Counts the requests of a client, and has a mishap at one of them. Clones are the same one.
+///
+/// A test that lets the process die drops the future that was at work when [`crashed`](Self::crashed) comes to its end.
 #[derive(Debug, Clone)]
-pub(crate) struct Trap {
-    fault: Fault,
+pub struct Trap {
+    mishap: Mishap,
     counts: Counts,
     at: usize,
     seen: Arc<AtomicUsize>,
-    pub(crate) crashed: Arc<Notify>,
+    crashed: Arc<Notify>,
 }
 
 impl Trap {
-    pub(crate) fn at(request: usize, fault: Fault) -> Self {
+    /// At this request, counted from 0.
+    #[must_use]
+    pub fn at(request: usize, mishap: Mishap) -> Self {
         let (seen, crashed) = Default::default();
-        Self { fault, counts: Counts::All, at: request, seen, crashed }
+        Self { mishap, counts: Counts::All, at: request, seen, crashed }
     }
 
-    /// Only requests that write are counted, and meet the fault; a dead process sends no others either.
-    pub(crate) fn at_write(write: usize, fault: Fault) -> Self {
-        Self { counts: Counts::Writes, ..Self::at(write, fault) }
+    /// At this request of those that write, counted from 0.
+    #[must_use]
+    pub fn at_write(write: usize, mishap: Mishap) -> Self {
+        Self { counts: Counts::Writes, ..Self::at(write, mishap) }
     }
 
     /// A client with this configuration that meets the trap, and tries nothing again.
-    pub(crate) fn client(&self, config: Builder) -> Client {
+    #[must_use]
+    pub fn client(&self, config: Builder) -> Client {
         let config = config.retry_config(RetryConfig::disabled()).interceptor(self.clone());
         Client::from_conf(config.build())
     }
 
-    pub(crate) fn has_sprung(&self) -> bool {
+    /// Comes to its end when the process is to die.
+    pub async fn crashed(&self) {
+        self.crashed.notified().await;
+    }
+
+    /// Whether the request has come.
+    #[must_use]
+    pub fn has_sprung(&self) -> bool {
         self.seen.load(Ordering::SeqCst) > self.at
     }
 }
@@ -74,21 +87,21 @@ impl Intercept for Trap {
         let is_read = reads.iter().any(|operation| target.ends_with(operation));
         let number = if is_read && self.counts == Counts::Writes {
             // It stands before the next write.
-            if self.fault == Fault::Fails || !self.has_sprung() {
+            if self.mishap == Mishap::Fails || !self.has_sprung() {
                 return Ok(());
             }
             self.seen.load(Ordering::SeqCst)
         } else {
             self.seen.fetch_add(1, Ordering::SeqCst)
         };
-        match self.fault {
-            Fault::Fails if number == self.at => Err("trapped".into()),
+        match self.mishap {
+            Mishap::Fails if number == self.at => Err("trapped".into()),
             // A dead process sends nothing more.
-            Fault::Crash if number >= self.at => {
+            Mishap::Crash if number >= self.at => {
                 self.crashed.notify_one();
                 Err("dead".into())
             }
-            _ => Ok(()),
+            Mishap::Fails | Mishap::Crash => Ok(()),
         }
     }
 }

@@ -1,0 +1,69 @@
+//! What differs between the items that are expected and those that are found, in words.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::backfill::describe;
+use crate::dynamo::{WireItem, key_of, same};
+
+/// A line for each difference; both sides are of this table.
+pub(super) fn differences(
+    table: &str,
+    keys: &[String],
+    expected: &[WireItem],
+    found: &[WireItem],
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    for item in expected {
+        match found.iter().find(|found| has_key_of(keys, item, found)) {
+            Some(found) => lines.extend(attributes(table, keys, item, found)),
+            None => lines.push(format!("{table} {} is missing", describe(keys, item))),
+        }
+    }
+    let is_known = |found: &&WireItem| expected.iter().any(|item| has_key_of(keys, item, found));
+    let more = found.iter().filter(|found| !is_known(found));
+    lines.extend(more.map(|found| format!("{table} {} is not expected", describe(keys, found))));
+    lines
+}
+
+fn has_key_of(keys: &[String], item: &WireItem, other: &WireItem) -> bool {
+    let (key, other) = (key_of(keys, item), key_of(keys, other));
+    keys.iter().all(|name| same(key.get(name), other.get(name)))
+}
+
+fn attributes(table: &str, keys: &[String], expected: &WireItem, found: &WireItem) -> Vec<String> {
+    let names: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+    let differs = |name: &&&String| !same(expected.get(**name), found.get(**name));
+    let line = |name: &String| {
+        let shown = |value: Option<&AttributeValue>| value.map_or("missing".to_owned(), shown);
+        let (is, expected) = (shown(found.get(name)), shown(expected.get(name)));
+        format!("{table} {}: {name} is {is}, expected {expected}", describe(keys, found))
+    };
+    names.iter().filter(differs).map(|name| line(name)).collect()
+}
+
+/// A value as a person writes it; what is no JSON is marked with its type.
+fn shown(value: &AttributeValue) -> String {
+    let list = |all: Vec<String>| all.join(", ");
+    match value {
+        AttributeValue::S(text) => format!("{text:?}"),
+        AttributeValue::N(digits) => digits.clone(),
+        AttributeValue::Bool(value) => value.to_string(),
+        AttributeValue::Null(_) => "null".to_owned(),
+        AttributeValue::L(all) => format!("[{}]", list(all.iter().map(shown).collect())),
+        AttributeValue::M(map) => {
+            let mut parts: Vec<_> =
+                map.iter().map(|(name, value)| format!("{name}: {}", shown(value))).collect();
+            parts.sort();
+            format!("{{{}}}", list(parts))
+        }
+        AttributeValue::Ss(all) => {
+            format!("ss({})", list(all.iter().map(|text| format!("{text:?}")).collect()))
+        }
+        AttributeValue::Ns(all) => format!("ns({})", list(all.clone())),
+        AttributeValue::B(bytes) => format!("b({} bytes)", bytes.as_ref().len()),
+        AttributeValue::Bs(all) => format!("bs({} values)", all.len()),
+        _ => "a value of an unknown type".to_owned(),
+    }
+}
