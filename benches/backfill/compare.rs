@@ -54,6 +54,7 @@ const ALL: &[Contender] = &[
     Contender::NodeUpdates,
 ];
 const ALONE: &[Contender] = &[Contender::Tablewright];
+const LANGUAGES: &[Contender] = &[Contender::Tablewright, Contender::Yaml, Contender::JavaScript];
 
 /// Lets all meet and prints the table.
 pub(crate) fn compare() -> Result<()> {
@@ -87,10 +88,11 @@ fn meetings(sizes: &[usize]) -> Vec<Meeting> {
     // So few requests at the same time that latency holds it back and not this machine.
     let few = Meeting { requests: 4, contenders: ALONE, ..meeting(Kind::StandIn, *most) };
     let many = Meeting { contenders: ALONE, ..meeting(Kind::StandIn, most * 10) };
+    let languages = Meeting { contenders: LANGUAGES, ..meeting(Kind::Embedded, *most) };
     let on_demand = Billing::OnDemand;
     let on_demand =
         Meeting { billing: on_demand, contenders: ALONE, ..meeting(Kind::Embedded, *most) };
-    meetings.extend([few, many, on_demand]);
+    meetings.extend([languages, few, many, on_demand]);
     meetings
 }
 

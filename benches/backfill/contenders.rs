@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tablewright::authoring::{Language, Source};
+use tablewright::migrator::Builder;
 use tablewright::testing::{ControlPlane, Stack};
 use tablewright::{Backfill, Change, Item, Migration, MigrationError, Migrator};
 
@@ -19,6 +21,10 @@ use crate::orders::{self, TABLE, label};
 pub(crate) enum Contender {
     /// A deploy with one migration, from its event to its answer.
     Tablewright,
+    /// The same deploy with the migration as a declaration.
+    Yaml,
+    /// The same deploy with the migration as a script.
+    JavaScript,
     /// A loop in Rust with conditional batches.
     Statements,
     /// A loop in Rust with batches of puts.
@@ -52,7 +58,7 @@ impl Contender {
     /// Runs it to its end.
     pub(crate) fn run(self, endpoint: &str, pace: Pace) -> Result<Run> {
         let mut command = match self {
-            Self::Tablewright | Self::Statements | Self::Puts => {
+            Self::Tablewright | Self::Yaml | Self::JavaScript | Self::Statements | Self::Puts => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.args(["contender", &self.name()?, endpoint]);
                 command
@@ -90,7 +96,13 @@ pub(crate) fn contend(kind: &str, endpoint: &str, pace: Pace) -> Result<()> {
         let write = match contender {
             Contender::Statements => Write::Statements,
             Contender::Puts => Write::Puts,
-            Contender::Tablewright => return deploy(client, pace).await,
+            Contender::Tablewright => return deploy(client, compiled(pace)).await,
+            Contender::Yaml => {
+                return deploy(client, file(Language::Yaml, &declaration(pace))).await;
+            }
+            Contender::JavaScript => {
+                return deploy(client, file(Language::JavaScript, &script(pace))).await;
+            }
             Contender::NodeBatches | Contender::NodeUpdates => {
                 return Err("Node.js runs by itself".into());
             }
@@ -122,7 +134,7 @@ fn peak() -> Result<u64> {
 }
 
 /// A deploy of a stack that exists, to which nothing but the migration is new; how many seconds it took.
-async fn deploy(client: aws_sdk_dynamodb::Client, pace: Pace) -> Result<f64> {
+async fn deploy(client: aws_sdk_dynamodb::Client, migrator: Builder) -> Result<f64> {
     let mut stack = Stack::new(&ControlPlane::new());
     stack.connect(client);
     let mut properties = json!({
@@ -131,16 +143,42 @@ async fn deploy(client: aws_sdk_dynamodb::Client, pace: Pace) -> Result<f64> {
         "Migrations": { "Baseline": "none" },
     });
     stack.deploy(&properties).await.expect_success();
-    let mut backfill = Backfill::new(TABLE, add_label).concurrency(pace.requests);
-    if pace.segments > 0 {
-        backfill = backfill.segments(pace.segments);
-    }
-    let migration = Migration::backfills("0001_labels", [backfill]);
-    stack.build(Migrator::builder().migration(migration).build());
+    stack.build(migrator.build());
     properties["Migrations"]["Hash"] = json!("1");
     let start = Instant::now();
     stack.deploy(&properties).await.expect_success();
     Ok(start.elapsed().as_secs_f64())
+}
+
+const ID: &str = "0001_labels";
+
+fn compiled(pace: Pace) -> Builder {
+    let mut backfill = Backfill::new(TABLE, add_label).concurrency(pace.requests);
+    if pace.segments > 0 {
+        backfill = backfill.segments(pace.segments);
+    }
+    Migrator::builder().migration(Migration::backfills(ID, [backfill]))
+}
+
+fn file(language: Language, text: &str) -> Builder {
+    let (id, file, text) = (ID.to_owned(), ID.to_owned(), text.to_owned());
+    Migrator::builder().files([Source { id, language, file, text }])
+}
+
+fn declaration(Pace { requests, segments }: Pace) -> String {
+    let segments = if segments > 0 { format!("segments: {segments}\n") } else { String::new() };
+    format!(
+        "table: {TABLE}\nset:\n  label: {{ cel: \"'ORDER#' + item.pk\" }}\nconcurrency: {requests}\n{segments}"
+    )
+}
+
+fn script(Pace { requests, segments }: Pace) -> String {
+    let segments =
+        if segments > 0 { format!("export const segments = {segments};\n") } else { String::new() };
+    format!(
+        "export const table = '{TABLE}';\nexport const concurrency = {requests};\n{segments}\
+         export function up(item) {{ item.label = 'ORDER#' + item.pk; }}\n"
+    )
 }
 
 fn add_label(mut order: Item) -> Result<Change, MigrationError> {
