@@ -182,9 +182,10 @@ pub(super) const REPLICA: &[Right] = &[
             "dynamodb:UpdateItem",
         ],
     ),
-    ending("ReplicasEnd", On::Table, &["dynamodb:DeleteTable", "dynamodb:DeleteTableReplica"]),
     role_of("ReplicasRole", "replication.dynamodb.amazonaws.com"),
 ];
+pub(super) const REPLICA_END: &[Right] =
+    &[ending("ReplicasEnd", On::Table, &["dynamodb:DeleteTable", "dynamodb:DeleteTableReplica"])];
 pub(super) const REPLICA_TABLE: &[Right] = &[ending(
     "ReplicaTables",
     On::Table,

@@ -77,6 +77,7 @@ impl Need {
             Self::Scaling => actions::SCALING,
             Self::Key => actions::KEY,
             Self::Replica => actions::REPLICA,
+            Self::ReplicaEnd => actions::REPLICA_END,
             Self::ReplicaTable => actions::REPLICA_TABLE,
             Self::Snapshot => actions::SNAPSHOT,
             Self::Removed => actions::REMOVED,
@@ -119,9 +120,8 @@ impl Need {
             }
             Self::Scaling => "auto scaling of provisioned throughput, and the alarms that it makes",
             Self::Key => "KMS keys of tables, looked up by name and used by DynamoDB",
-            Self::Replica => {
-                "replicas: what DynamoDB asks of whoever makes or removes one, in its region"
-            }
+            Self::Replica => "replicas: what DynamoDB asks of whoever makes one, in its region",
+            Self::ReplicaEnd => "replicas that leave the declaration, or go with their table",
             Self::ReplicaTable => "tags and protection of replicas, in their regions",
             Self::Snapshot => "a backup before a table goes",
             Self::Removed => {
@@ -169,6 +169,7 @@ impl Need {
             Self::LedgerJournal
             | Self::Tags
             | Self::Replica
+            | Self::ReplicaEnd
             | Self::Snapshot
             | Self::Free
             | Self::Revert
@@ -235,3 +236,23 @@ const LOOK_AT_FEATURE: &[&str] = &[
     "dynamodb:GetResourcePolicy",
     "kms:DescribeKey",
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_right_has_a_name_of_its_own_that_a_policy_may_have() {
+        let mut names = BTreeSet::new();
+        for right in Need::ALL.into_iter().flat_map(Need::rights) {
+            assert!(
+                right.sid.chars().all(|character| character.is_ascii_alphanumeric()),
+                "{right:?}"
+            );
+            assert!(names.insert(right.sid), "{right:?}");
+            assert!(right.actions.is_sorted(), "{right:?}");
+        }
+    }
+}

@@ -39,6 +39,8 @@ pub enum Need {
     Key,
     /// A replica.
     Replica,
+    /// The end of a replica.
+    ReplicaEnd,
     /// Settings of a replica that are its table's own in its region.
     ReplicaTable,
     /// A backup before the end.
@@ -69,7 +71,7 @@ pub enum Need {
 
 impl Need {
     /// All of them, in the order in which a policy tells them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Ledger,
         Self::LedgerJournal,
         Self::Table,
@@ -84,6 +86,7 @@ impl Need {
         Self::Scaling,
         Self::Key,
         Self::Replica,
+        Self::ReplicaEnd,
         Self::ReplicaTable,
         Self::Snapshot,
         Self::Removed,
@@ -172,6 +175,7 @@ impl Found {
         for (region, replica) in table.replicas.iter().flatten() {
             let target = Target::Table { name: name.clone(), region: Some(region.clone()) };
             self.add(Need::Replica, target.clone());
+            self.add(Need::ReplicaEnd, target.clone());
             if replica.settings.tags.is_some() || replica.settings.deletion_protection.is_some() {
                 self.add(Need::ReplicaTable, target);
             }
