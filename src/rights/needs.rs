@@ -207,7 +207,9 @@ impl Found {
         }
         let reverts = |desired: &Desired| desired.on_stack_rollback == OnStackRollback::Revert;
         if subject.declarations.iter().any(reverts) {
-            all.iter().for_each(|table| self.table(Need::Revert, table));
+            for table in &all {
+                self.table(Need::Revert, table);
+            }
             self.table(Need::LedgerJournal, subject.ledger);
         }
         let journals = |spec: &Spec| spec.backfills.iter().any(|one| is_journalled(one.guard));
@@ -232,10 +234,10 @@ impl Found {
         let beside = beside.filter(|table| spec.backfills.iter().all(|one| one.table != *table));
         match (spec.language, spec.backfills.is_empty()) {
             // What it puts where, its code knows alone.
-            (Language::Rust | Language::JavaScript, false) => {
+            (Language::Rust | Language::JavaScript | Language::Unknown, false) => {
                 all.iter().copied().chain(beside).for_each(|table| self.table(Need::Put, table));
             }
-            (Language::Rust | Language::JavaScript, true) => {
+            (Language::Rust | Language::JavaScript | Language::Unknown, true) => {
                 all.iter().copied().chain(beside).for_each(|table| self.table(Need::Free, table));
             }
             (Language::Yaml, false) => beside.for_each(|table| self.table(Need::Put, table)),

@@ -5,6 +5,7 @@ mod scenarios;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::slice;
+use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use tablewright::desired::Desired;
@@ -14,6 +15,10 @@ use tablewright::{Change, Item, Migration};
 use self::asked::Ask;
 use self::scenarios::{Ran, SCENARIOS};
 use crate::support::{properties, table, with};
+
+/// All scenarios, by their names.
+static RAN: LazyLock<Vec<(&str, Ran)>> =
+    LazyLock::new(|| SCENARIOS.iter().map(|(name, life)| (*name, scenarios::run(*life))).collect());
 
 fn home() -> Home {
     Home {
@@ -64,9 +69,8 @@ fn sid(statement: &Value) -> &str {
 fn no_request_is_sent_that_the_policy_does_not_allow_and_no_action_is_in_it_that_none_takes() {
     let mut denied = Vec::new();
     let mut unused: BTreeMap<(String, String), bool> = BTreeMap::new();
-    for (name, scenario) in SCENARIOS {
-        let ran = scenarios::run(scenario);
-        let documents = documents(&ran, Role::Deploy { state_machine: Some(asked::MACHINE) });
+    for (name, ran) in RAN.iter() {
+        let documents = documents(ran, Role::Deploy { state_machine: Some(asked::MACHINE) });
         for statement in statements(&documents) {
             for action in texts(&statement["Action"]) {
                 let right = (sid(statement).to_owned(), action.to_owned());
@@ -84,9 +88,8 @@ fn no_request_is_sent_that_the_policy_does_not_allow_and_no_action_is_in_it_that
 
 #[test]
 fn whoever_plans_is_allowed_to_look_at_all_that_plans_look_at_and_to_change_nothing() {
-    for (name, scenario) in SCENARIOS {
-        let ran = scenarios::run(scenario);
-        let documents = documents(&ran, Role::Plan);
+    for (name, ran) in RAN.iter() {
+        let documents = documents(ran, Role::Plan);
         for ask in &ran.asked_to_plan {
             assert!(
                 statements(&documents).any(|one| allows(one, ask)),

@@ -50,7 +50,7 @@ pub(super) const SCENARIOS: &[(&str, Life)] = &[
 ];
 
 /// Runs a scenario in a time of its own.
-pub(super) fn run(life: &Life) -> Ran {
+pub(super) fn run(life: Life) -> Ran {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -225,11 +225,13 @@ async fn removed(world: &mut World) {
     world.deploy(&[table("orders")], vec![]).await;
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "transforms can fail")]
 fn update(mut order: Item) -> Result<Change, MigrationError> {
     order.set_text("label", "x");
     Ok(Change::Update(order))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "transforms can fail")]
 fn delete(_: Item) -> Result<Change, MigrationError> {
     Ok(Change::Delete)
 }
@@ -238,6 +240,7 @@ fn poisoned(order: Item) -> Result<Change, MigrationError> {
     if order.text("pk")? == "0" { Err(MigrationError::new("poison")) } else { update(order) }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "transforms can fail")]
 fn archive(order: Item) -> Result<Change, MigrationError> {
     Ok(Change::Put(vec![Put { table: "carts".to_owned(), item: order }]))
 }
