@@ -140,6 +140,11 @@ infra/lib/state-machine.json: ## Write the definition of the state machine for t
 	cargo run --quiet --package tablewright-cli state-machine > "$@.new"
 	mv "$@.new" "$@"
 
+.PHONY: infra/lib/rights.json
+infra/lib/rights.json: ## Write what the function may do to tables, for the construct
+	cargo run --quiet --example rights > "$@.new"
+	mv "$@.new" "$@"
+
 .PHONY: clean
 clean: ## Remove what the other targets made, the tools excepted
 	cargo clean

@@ -1,6 +1,21 @@
-// What the function may do to tables: the rights that every table takes, and those of the features that tables declare.
+// What the function may do to tables, of the rights that `rights.json` lists: those of every table, and of declared features.
 import { ArnFormat, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
+
+import * as catalogue from './rights.json';
+
+/** A right as `make infra/lib/rights.json` writes it: a test holds that no request of the function's takes another. */
+interface Right {
+  readonly on: string;
+  readonly actions: string[];
+  /** `always`, `is_owned`, `by_dynamo_db`, or the service whose role it is about. */
+  readonly condition: string | { readonly role_of: string };
+  /** Whether the end of a feature takes it too, in the deploy whose declaration is already without. */
+  readonly ends: boolean;
+}
+
+/** What makes rights necessary. */
+type Need = Exclude<keyof typeof catalogue, 'default'>;
 
 /** A table in CloudFormation's own spelling, as far as its rights depend on it. */
 type Table = { readonly TableName: string; readonly [property: string]: unknown };
@@ -23,92 +38,75 @@ export function rightsTo(stack: Stack, { tables, others, owner }: Subject): iam.
   const whole = (name: string, region?: string) => [arn(name, region), `${arn(name, region)}/*`];
   const names = [...tables.map((table) => table.TableName), ...others];
   const replicas = tables.flatMap((table) => replicasOf(table).flatMap(({ Region }) => whole(table.TableName, Region)));
+  const removed = rightsOf('Removed');
   return [
-    new iam.PolicyStatement({
-      actions: [...CONTROL_ACTIONS, ...DATA_ACTIONS],
-      resources: [...names.flatMap((name) => whole(name)), ...replicas],
-    }),
+    // Migrations are known to the function alone, and what a table turned on before is to be turned off: all on all.
+    statement(NEEDS.flatMap(rightsOf).filter(isOfTables), [...names.flatMap((name) => whole(name)), ...replicas]),
     // A table that has left `tables` is known by the tag of its owner alone, and is still to be deleted.
     new iam.PolicyStatement({
-      actions: REMOVAL_ACTIONS,
+      actions: actionsOf(removed.filter((right) => right.on === 'table')),
       resources: [arn('*')],
       conditions: { StringEquals: { [`aws:ResourceTag/${OWNER_TAG}`]: owner } },
     }),
-    // Backups do not carry the tags of their table.
-    new iam.PolicyStatement({ actions: ['dynamodb:DescribeBackup'], resources: [arn('*/backup/*')] }),
+    statement(removed.filter((right) => right.on === 'backups'), [arn('*/backup/*')]),
     // What has left a table ends with this very deploy: a replica in whatever region, auto scaling, insights.
-    new iam.PolicyStatement({
-      actions: ['dynamodb:DeleteTable', 'dynamodb:DeleteTableReplica'],
-      resources: tables.flatMap((table) => whole(table.TableName, '*')),
-    }),
-    allow('application-autoscaling', ['DeregisterScalableTarget', 'DescribeScalableTargets', 'DescribeScalingPolicies']),
-    allow('cloudwatch', ['DeleteAlarms', 'DeleteInsightRules', 'DescribeAlarms']),
-    new iam.PolicyStatement({ actions: ['cloudformation:DescribeStacks'], resources: [stack.stackId] }),
-    ...FEATURES.filter((feature) => tables.some(feature.isDeclared)).flatMap((feature) => feature.rights()),
-  ].filter((statement) => statement.resources.length > 0);
+    statement(
+      rightsOf('ReplicaEnd'),
+      tables.flatMap((table) => whole(table.TableName, '*')),
+    ),
+    statement(NEEDS.flatMap(rightsOf).filter((right) => isOfAnything(right) && right.ends), ['*']),
+    statement(rightsOf('Stack'), [stack.stackId]),
+    ...Object.entries(FEATURES)
+      .filter(([, isDeclared]) => tables.some(isDeclared))
+      .flatMap(([need]) => rightsOf(need as Need).filter((right) => isOfAnything(right) && !right.ends))
+      .map((right) => statement([right], ['*'])),
+  ].filter(({ resources }) => resources.length > 0);
 }
 
-interface Feature {
-  readonly isDeclared: (table: Table) => boolean;
-  readonly rights: () => iam.PolicyStatement[];
+const NEEDS = Object.keys(catalogue).filter((need) => need !== 'default') as Need[];
+
+function rightsOf(need: Need): Right[] {
+  return catalogue[need].rights;
 }
 
-/** What features take beside rights to the table itself, from the pages of AWS's documentation about each. */
-const FEATURES: Feature[] = [
-  {
-    isDeclared: (table) => [table, ...list(table.GlobalSecondaryIndexes)].some((part) => 'AutoScaling' in part),
-    rights: () => [
-      allow('application-autoscaling', ['PutScalingPolicy', 'RegisterScalableTarget']),
-      allow('cloudwatch', ['PutMetricAlarm']),
-      serviceRole('dynamodb.application-autoscaling.amazonaws.com'),
-    ],
-  },
-  {
-    isDeclared: (table) => Object.keys(Object(table.SSESpecification)).includes('KMSMasterKeyId'),
-    rights: () => [
-      allow('kms', ['DescribeKey']),
-      new iam.PolicyStatement({
-        actions: ['CreateGrant', 'Decrypt', 'Encrypt', 'GenerateDataKey*', 'ReEncrypt*'].map((action) => `kms:${action}`),
-        resources: ['*'],
-        conditions: { StringLike: { 'kms:ViaService': 'dynamodb.*.amazonaws.com' } },
-      }),
-    ],
-  },
-  {
-    isDeclared: (table) => everywhere(table).some((place) => 'KinesisStreamSpecification' in place),
-    rights: () => [
-      allow('kinesis', ['DescribeStream', 'PutRecord', 'PutRecords']),
-      serviceRole('kinesisreplication.dynamodb.amazonaws.com'),
-    ],
-  },
-  {
-    isDeclared: (table) =>
-      everywhere(table).some((place) =>
-        [place, ...list(place.GlobalSecondaryIndexes)].some((part) => 'ContributorInsightsSpecification' in part),
-      ),
-    rights: () => [
-      allow('cloudwatch', ['PutInsightRule']),
-      serviceRole('contributorinsights.dynamodb.amazonaws.com'),
-    ],
-  },
-  {
-    isDeclared: (table) => replicasOf(table).length > 0,
-    rights: () => [serviceRole('replication.dynamodb.amazonaws.com')],
-  },
-];
-
-function allow(service: string, actions: string[]): iam.PolicyStatement {
-  return new iam.PolicyStatement({ actions: actions.map((action) => `${service}:${action}`), resources: ['*'] });
+/** Rights to declared tables, and to what is a part of one. */
+function isOfTables({ on, condition }: Right): boolean {
+  return ['table', 'indexes', 'streams'].includes(on) && condition === 'always';
 }
 
-/** DynamoDB makes the role of a feature when it is first used in an account, with the rights of whoever uses it. */
-function serviceRole(service: string): iam.PolicyStatement {
-  return new iam.PolicyStatement({
-    actions: ['iam:CreateServiceLinkedRole'],
-    resources: ['*'],
-    conditions: { StringEquals: { 'iam:AWSServiceName': service } },
-  });
+function isOfAnything({ on }: Right): boolean {
+  return on === 'anything';
 }
+
+function actionsOf(rights: Right[]): string[] {
+  return [...new Set(rights.flatMap(({ actions }) => actions))].sort();
+}
+
+function statement(rights: Right[], resources: string[]): iam.PolicyStatement {
+  return new iam.PolicyStatement({ actions: actionsOf(rights), resources, conditions: conditions(rights[0]) });
+}
+
+function conditions(right: Right | undefined): Record<string, Record<string, string>> {
+  if (right?.condition === 'by_dynamo_db') {
+    return { StringLike: { 'kms:ViaService': 'dynamodb.*.amazonaws.com' } };
+  }
+  if (typeof right?.condition === 'object') {
+    return { StringEquals: { 'iam:AWSServiceName': right.condition.role_of } };
+  }
+  return {};
+}
+
+/** When a feature is declared that takes rights beside those to the table itself. */
+const FEATURES: { readonly [need in Need]?: (table: Table) => boolean } = {
+  Scaling: (table) => [table, ...list(table.GlobalSecondaryIndexes)].some((part) => 'AutoScaling' in part),
+  Key: (table) => Object.keys(Object(table.SSESpecification)).includes('KMSMasterKeyId'),
+  Kinesis: (table) => everywhere(table).some((place) => 'KinesisStreamSpecification' in place),
+  Insights: (table) =>
+    everywhere(table).some((place) =>
+      [place, ...list(place.GlobalSecondaryIndexes)].some((part) => 'ContributorInsightsSpecification' in part),
+    ),
+  Replica: (table) => replicasOf(table).length > 0,
+};
 
 /** A table and its replicas: where settings are. */
 function everywhere(table: Table): Record<string, unknown>[] {
@@ -124,52 +122,3 @@ function list(value: unknown): Record<string, unknown>[] {
 }
 
 const OWNER_TAG = 'tablewright:owner';
-
-const CONTROL_ACTIONS = [
-  'CreateBackup',
-  'CreateTable',
-  'CreateTableReplica',
-  'DeleteResourcePolicy',
-  'DeleteTable',
-  'DeleteTableReplica',
-  'DescribeContinuousBackups',
-  'DescribeContributorInsights',
-  'DescribeKinesisStreamingDestination',
-  'DescribeTable',
-  'DescribeTimeToLive',
-  'DisableKinesisStreamingDestination',
-  'EnableKinesisStreamingDestination',
-  'GetResourcePolicy',
-  'ListTagsOfResource',
-  'PutResourcePolicy',
-  'TagResource',
-  'UntagResource',
-  'UpdateContinuousBackups',
-  'UpdateContributorInsights',
-  'UpdateKinesisStreamingDestination',
-  'UpdateTable',
-  'UpdateTimeToLive',
-].map((action) => `dynamodb:${action}`);
-
-const REMOVAL_ACTIONS = ['CreateBackup', 'DeleteTable', 'DescribeTable', 'ListTagsOfResource', 'UpdateTable'].map(
-  (action) => `dynamodb:${action}`,
-);
-
-const DATA_ACTIONS = [
-  'BatchGetItem',
-  'BatchWriteItem',
-  'ConditionCheckItem',
-  'DeleteItem',
-  'DescribeStream',
-  'GetItem',
-  'GetRecords',
-  'GetShardIterator',
-  'PartiQLDelete',
-  'PartiQLInsert',
-  'PartiQLSelect',
-  'PartiQLUpdate',
-  'PutItem',
-  'Query',
-  'Scan',
-  'UpdateItem',
-].map((action) => `dynamodb:${action}`);

@@ -30,6 +30,7 @@ mod planner;
 mod preflight;
 mod protocol;
 mod removals;
+mod rights;
 mod rollbacks;
 mod sequencing;
 mod services;
