@@ -2,6 +2,7 @@
 
 mod fault;
 mod folder;
+mod script;
 
 use std::fmt;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::fault::{Fault, Place};
 pub use self::folder::folder;
+pub use self::script::TYPES;
 use crate::migration::Migration;
 
 /// Most bytes of a migration file: the ledger keeps its text in one row, which may have 400 KB (AWS documentation,
@@ -66,7 +68,8 @@ pub fn read(source: &Source) -> Result<Migration, Vec<Fault>> {
     let unknown =
         || vec![Fault::new(&source.file, format!("this build reads no {}", source.language))];
     match source.language {
-        Language::Yaml | Language::JavaScript | Language::Rust | Language::Unknown => {
+        Language::JavaScript => script::read(source),
+        Language::Yaml | Language::Rust | Language::Unknown => {
             Err(unknown())
         }
     }

@@ -29,7 +29,7 @@ pub(crate) use self::edit::{ATTRIBUTES_MAX, Edit, Kind, Statement, key_of};
 pub(crate) use self::errors::chain;
 pub use self::errors::{Class, Error, Service, classify};
 pub use self::items::{ItemWrite, Page, Transacted, WireItem, Written};
-pub(crate) use self::values::{digest, same, size};
+pub(crate) use self::values::{canonical_number, digest, same, size};
 
 type Result<T> = std::result::Result<T, Error>;
 

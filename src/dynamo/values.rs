@@ -88,7 +88,7 @@ fn set(kind: &str, elements: impl Iterator<Item = String>) -> String {
 }
 
 /// `-12.50` as `-125e-1`: its digits without zeros at either end, and the power of ten that they stand for.
-fn canonical_number(number: &str) -> String {
+pub(crate) fn canonical_number(number: &str) -> String {
     let (sign, unsigned) = match number.strip_prefix('-') {
         Some(rest) => ("-", rest),
         None => ("", number.strip_prefix('+').unwrap_or(number)),

@@ -1,0 +1,529 @@
+//! Scripts about items: what they see, what becomes of what they return, and what stops them.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use proptest::prelude::*;
+
+use super::*;
+use crate::authoring::Language;
+use crate::dynamo::WireItem;
+use crate::item::{Change, Looks};
+
+fn source(text: &str) -> Source {
+    Source {
+        id: "0001_a".to_owned(),
+        language: Language::JavaScript,
+        file: "m/0001_a.js".to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+/// A script with this `up`, ready to be called.
+struct Script(Arc<Source>);
+
+impl Script {
+    fn of(up: &str) -> Self {
+        Self(Arc::new(source(&format!("export const table = 't'\n{up}"))))
+    }
+
+    /// One whose `up(item)` has this body, on a line of its own.
+    fn body(body: &str) -> Self {
+        Self::of(&format!(
+            "import {{ Decimal, put, remove, skip }} from 'tablewright'\nexport function up(item) {{\n{body}\n}}"
+        ))
+    }
+
+    fn up(&self, item: &WireItem) -> Result<Change, String> {
+        let item = Item::from(item.clone());
+        with_engine(&self.0, |engine| engine.transform(&self.0, "up", &item))
+            .map_err(|trouble| trouble.of_item(&self.0))
+    }
+
+    #[track_caller]
+    fn makes(&self, item: &WireItem) -> WireItem {
+        match self.up(item) {
+            Ok(Change::Update(item)) => item.wire().clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn fails(&self, item: &WireItem) -> String {
+        self.up(item).expect_err("it should have failed")
+    }
+}
+
+fn s(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+fn n(number: &str) -> AttributeValue {
+    AttributeValue::N(number.to_owned())
+}
+
+fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> WireItem {
+    attributes.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+/// An item with an attribute of each type.
+fn all_types() -> WireItem {
+    let digits = "98765432109876543210987654321098765432";
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    let map = [("city", s("Bonn")), ("__proto__", n("1.0")), ("toString", AttributeValue::Null(true))];
+    item([
+        ("pk", s("1")),
+        ("n", n("1.0")),
+        ("big", n(digits)),
+        ("price", n("19.99")),
+        ("yes", AttributeValue::Bool(true)),
+        ("nothing", AttributeValue::Null(true)),
+        ("bytes", AttributeValue::B(Blob::new([0, 255, 7]))),
+        ("map", AttributeValue::M(item(map))),
+        ("list", AttributeValue::L(vec![s(""), n("2e0"), AttributeValue::L(Vec::new())])),
+        ("ss", AttributeValue::Ss(texts(&["b", "a"]))),
+        ("ns", AttributeValue::Ns(texts(&["2", "1.0", digits]))),
+        ("bs", AttributeValue::Bs(vec![Blob::new([1]), Blob::new([])])),
+        ("constructor", s("x")),
+        ("__proto__", s("y")),
+    ])
+}
+
+#[test]
+fn an_item_is_what_the_function_leaves_or_returns() {
+    let before = item([("pk", s("1")), ("n", n("2")), ("old", s("x"))]);
+    let after = item([("pk", s("1")), ("n", n("3"))]);
+    for body in [
+        "item.n += 1; delete item.old",
+        "item.n += 1; item.old = undefined",
+        "item.n += 1; delete item.old; return item",
+        "return { pk: item.pk, n: item.n + 1 }",
+        "const { old, ...rest } = item; return { ...rest, n: item.n + 1 }",
+        "return { ...item, n: item.n + 1, old: undefined }",
+        "Object.assign(item, { n: 3n }); Reflect.deleteProperty(item, 'old')",
+    ] {
+        assert_eq!(Script::body(body).makes(&before), after, "{body}");
+    }
+    for body in [
+        "",
+        "return",
+        "return item",
+        "return { ...item }",
+        "for (const name in item) item[name]",
+        "item.n = item.n + 1 - 1",
+        "item.map.city += ''; item.list.push(1); item.list.pop()",
+        "Object.keys(item).forEach((name) => { item[name] = item[name] })",
+        "item.big = item.big.plus(1).minus(1)",
+        "item.ss = new Set(['a', 'b'])",
+        "item.bytes = new Uint8Array([0, 255, 7])",
+    ] {
+        let before = if body.contains("item.n ") { before.clone() } else { all_types() };
+        assert_eq!(Script::body(body).makes(&before), before, "{body}");
+    }
+}
+
+#[test]
+fn what_is_to_become_of_an_item_besides_is_said_by_values_of_the_module() {
+    let before = item([("pk", s("1"))]);
+    let up = |body: &str| Script::body(body).up(&before).unwrap();
+    assert_eq!(up("return remove()"), Change::Delete);
+    assert_eq!(up("return skip('it is old')"), Change::Skip("it is old".to_owned()));
+    let Change::Put(puts) = up("return put({ table: 'a', item }, { table: 'b', item: { pk: 2 } })") else {
+        panic!()
+    };
+    let puts: Vec<_> = puts.iter().map(|put| (put.table.as_str(), put.item.wire().clone())).collect();
+    assert_eq!(puts, [("a", before.clone()), ("b", item([("pk", n("2"))]))]);
+}
+
+#[test]
+fn what_no_item_can_be_is_an_error_that_says_what_to_return() {
+    let said: Vec<String> = [
+        "return null",
+        "return [item]",
+        "return 'ok'",
+        "return true",
+        "return remove",
+        "return Promise.resolve(item)",
+        "return new Map()",
+        "return put()",
+        "return put({ table: 't' })",
+        "return skip()",
+        "item.n = 1; return skip('no')",
+        "item.f = () => 1",
+        "item.s = Symbol('x')",
+        "item.at = new Date(0)",
+        "item.at = { deep: [new Date(0)] }",
+        "item.m = new Map()",
+        "item.c = new (class Money {})()",
+        "item.list = [1, undefined]",
+        "item.set = new Set()",
+        "item.set = new Set([1, 'a'])",
+        "item.set = new Set([1, new Decimal(1)])",
+        "item.set = new Set([[1]])",
+        "item.text = '\\ud800'",
+        "item.n = NaN",
+        "item.n = { deep: 1 / 0 }",
+        "item.n = 2 ** 53",
+        "item.n = 10n ** 38n + 1n",
+        "item.n = new Decimal('1e200')",
+        "item.n = new Decimal('x')",
+        "item.n = new Decimal('12345678901234567890') + 1",
+        "const a = []; a.push(a); item.a = a",
+        "item.big = 'x'.repeat(500000)",
+        "item.big = new Array(1e8)",
+        "item.remove = remove()",
+        "item[Symbol('x')] = 1",
+    ]
+    .iter()
+    .map(|body| {
+        let why = Script::body(body).fails(&item([("pk", s("SECRET"))]));
+        assert!(!why.contains("SECRET"), "{why}");
+        format!("{body}\n    {why}")
+    })
+    .collect();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn errors_are_those_of_the_author_at_their_place_and_the_engine_quotes_no_value() {
+    let before = item([("pk", s("SECRET")), ("json", s("{ SECRET"))]);
+    let said: Vec<String> = [
+        "throw new Error('no total')",
+        "throw new TypeError('no total')",
+        "throw 'a text'",
+        "throw 7",
+        "throw undefined",
+        "throw new Error()",
+        "throw { get name() { throw 1 } }",
+        "item.address.city",
+        "item.address[item.pk].city",
+        "undefined[item.pk]",
+        "JSON.parse(item.json)",
+        "new RegExp('(' + item.pk)",
+        "missing(item)",
+        "BigInt(item.pk)",
+        "const n = 1; n = 2",
+        "console.log(item)",
+        "new Date()",
+        "Date()",
+        "Date.now()",
+        "new Date(2020, 1, 1)",
+        "new Date('2020-01-01T00:00')",
+        "new Date(0).getHours()",
+        "`${new Date(0)}`",
+        "Math.random()",
+        "eval('1')",
+        "(0, eval)('1')",
+        "new Function('return 1')",
+        "(() => {}).constructor('return 1')",
+        "(async () => {}).constructor('return 1')",
+        "import('fs')",
+        "Promise.resolve(1).then(() => 1)",
+        "globalThis.state = 1",
+        "Object.prototype.polluted = 1",
+        "Array.prototype.push = null",
+        "Object.getPrototypeOf([].values()).next = null",
+        "JSON.stringify = null",
+        "skip.x = 1",
+    ]
+    .iter()
+    .map(|body| {
+        let why = Script::body(body).fails(&before);
+        assert!(!why.contains("SECRET"), "{why}");
+        format!("{body}\n    {why}")
+    })
+    .collect();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn dates_work_where_they_follow_from_what_they_are_given() {
+    let script = Script::body(
+        "item.a = new Date(item.ms).toISOString()
+         item.b = Date.parse('2020-01-01T00:00:00+01:00')
+         item.c = new Date('2020-01-01').getUTCFullYear()
+         item.d = Date.UTC(2020, 1, 29)
+         item.e = new Date(item.ms) instanceof Date && JSON.stringify({ at: new Date(0) })",
+    );
+    let made = script.makes(&item([("ms", n("1500"))]));
+    assert_eq!(made["a"], s("1970-01-01T00:00:01.500Z"));
+    assert_eq!(made["b"], n("1577833200000"));
+    assert_eq!(made["c"], n("2020"));
+    assert_eq!(made["d"], n("1582934400000"));
+    assert_eq!(made["e"], s(r#"{"at":"1970-01-01T00:00:00.000Z"}"#));
+}
+
+#[test]
+fn numbers_beyond_javascript_are_counted_with_to_the_last_digit() {
+    let script = Script::body(
+        "const { big } = item
+         item.type = typeof item.small + ' ' + (big instanceof Decimal)
+         item.plus = big.plus(1)
+         item.times = new Decimal('0.1').times('0.2')
+         item.minus = big.minus(big)
+         item.less = big.compare(item.small)
+         item.equal = big.equals('98765432109876543210.0')
+         item.text = `${big}`
+         item.whole = big.toBigInt() + 1n
+         item.rounded = big.roundToNumber() > 9e19
+         item.json = JSON.stringify({ big })",
+    );
+    let big = "98765432109876543210";
+    let made = script.makes(&item([("big", n(big)), ("small", n("9007199254740991"))]));
+    assert_eq!(made["type"], s("number true"));
+    assert_eq!(made["plus"], n("98765432109876543211"));
+    assert_eq!(made["times"], n("0.02"));
+    assert_eq!(made["minus"], n("0"));
+    assert_eq!(made["less"], n("1"));
+    assert_eq!(made["equal"], AttributeValue::Bool(true));
+    assert_eq!(made["text"], s(big));
+    assert_eq!(made["whole"], n("98765432109876543211"));
+    assert_eq!(made["rounded"], AttributeValue::Bool(true));
+    assert_eq!(made["json"], s(&format!("{{\"big\":\"{big}\"}}")));
+    // Digits that would not fit are refused, not cut.
+    let many = Script::body("item.n = new Decimal('0.1').plus('1e37')");
+    assert_eq!(many.makes(&item([]))["n"], n("10000000000000000000000000000000000000.1"));
+    let more = Script::body("\nitem.n = new Decimal('0.1').plus('1e38')").fails(&item([]));
+    assert!(more.contains("0001_a.js:5:") && more.contains("40 digits"), "{more}");
+}
+
+#[test]
+fn what_a_script_looks_at_is_what_its_change_follows_from() {
+    let looks = |body: &str| {
+        let script = Script::body(body);
+        let before = item([("pk", s("1")), ("n", n("2")), ("m", AttributeValue::M(all_types()))]);
+        let item = Item::from(before).watched();
+        with_engine(&script.0, |engine| engine.transform(&script.0, "up", &item)).unwrap();
+        item.looks()
+    };
+    let at = |names: &[&str]| Looks::At(names.iter().map(|name| (*name).to_owned()).collect());
+    assert_eq!(looks("item.label = 'x' + item.n"), at(&["n"]));
+    assert_eq!(looks("item.label = 1"), at(&[]));
+    assert_eq!(looks("if (item.status === 'a') item.n = 1"), at(&["status"]));
+    assert_eq!(looks("if ('status' in item || Object.hasOwn(item, 'n')) item.x = 1"), at(&["n", "status"]));
+    assert_eq!(looks("item.m.city = 'x'"), at(&["m"]));
+    assert_eq!(looks("return { ...item }"), Looks::AtAll);
+    assert_eq!(looks("Object.keys(item)"), Looks::AtAll);
+    assert_eq!(looks("JSON.stringify(item)"), Looks::AtAll);
+}
+
+#[test]
+fn whatever_a_call_does_to_the_engine_the_next_one_finds_it_as_it_was() {
+    let script = Script::body(
+        "switch (item.do) {
+           case 'recurse': { const f = (n) => f(n + 1) + 1; return f(0) }
+           case 'recurse through a getter': { const o = { get x() { return this.x } }; return o.x }
+           case 'sort forever': return [3, 2, 1].sort(() => { for (;;); })
+           case 'catch the end': try { for (;;); } catch { return } finally { item.n = 1 }
+           case 'a long text': return 'x'.repeat(1e9)
+           case 'longer and longer': { let x = 'x'; for (;;) x += x }
+           case 'grow': { const a = []; for (;;) a.push({ a }) }
+           case 'a regular expression': return /^(a+)+$/.test('a'.repeat(40) + 'b')
+           case 'a deep answer': { let m = {}; for (let i = 0; i < 1e5; i++) m = { m }; item.m = m; return }
+           case 'a getter': item.m = { get x() { throw new Error('mine') } }; return
+           case 'a getter of the answer': return { get x() { for (;;); } }
+           case 'a big bigint': return 2n ** (2n ** 40n)
+           case 'a proxy': return new Proxy({}, { ownKeys() { throw new Error('mine') } })
+           case 'a generator': item.g = (function* () { for (;;) yield 1 })(); return
+           case 'a set without end': { const s = new Set(); for (let i = 0; ; i++) s.add(i) }
+         }
+         item.n += 1",
+    );
+    let said: Vec<String> = script
+        .0
+        .text
+        .lines()
+        .filter_map(|line| Some(line.split_once("case '")?.1.split_once('\'')?.0.to_owned()))
+        .map(|what| {
+            let why = script.fails(&item([("do", s(&what)), ("n", n("1"))]));
+            // The engine is one of this thread, be it the same as before or another.
+            assert_eq!(script.makes(&item([("n", n("1"))]))["n"], n("2"), "{what}");
+            let place = why.split_once(' ').map_or(why.as_str(), |(_, rest)| rest);
+            format!("{what}\n    {place}")
+        })
+        .collect();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn an_item_is_not_kept_from_call_to_call_and_memory_does_not_grow() {
+    let kept = Script::of("let last\nexport function up(item) { if (last) last.n; last = item; item.x = 1 }");
+    let before = item([("n", n("1"))]);
+    kept.makes(&before);
+    assert!(kept.fails(&before).contains("earlier call"));
+
+    let script = Script::body("item.o = { a: [1, 2, { b: 'x'.repeat(100) }] }; const c = {}; c.c = c; if (item.n === 7) throw new Error('7')");
+    let used = |calls: std::ops::Range<u32>| {
+        for number in calls {
+            let _ = script.up(&item([("n", n(&(number % 10).to_string())), ("all", AttributeValue::M(all_types()))]));
+        }
+        with_engine(&script.0, |engine| Ok(engine.memory())).unwrap()
+    };
+    let (few, many) = (used(0..100), used(100..3000));
+    assert!(many <= few + few / 10, "{few} and then {many} bytes");
+}
+
+#[test]
+fn scripts_run_on_several_threads_and_no_thread_keeps_more_engines_than_it_should() {
+    let script = Script::body("item.n += 1");
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| assert_eq!(script.makes(&item([("n", n("1"))]))["n"], n("2")));
+        }
+    });
+    let all: Vec<_> = (0..2 * ENGINES_MAX).map(|_| Script::body("item.n += 1")).collect();
+    all.iter().for_each(|script| drop(script.makes(&item([("n", n("1"))]))));
+    assert_eq!(ENGINES.with_borrow(Vec::len), ENGINES_MAX);
+    drop(all);
+    script.makes(&item([("n", n("1"))]));
+    assert_eq!(ENGINES.with_borrow(Vec::len), 1);
+}
+
+#[test]
+fn a_script_is_refused_with_its_place_and_the_way_out() {
+    let shown: Vec<String> = [
+        "",
+        "export const tabel = 'orders'\nexport function up(item) {}",
+        "export const table = 7\nexport const up = 'x'",
+        "export const table = ''\nexport async function up(item) {}\nexport function* down(item) {}",
+        "export const table = 't'\nexport function up(item) {\n  item.x = = 1\n}",
+        "export const table = 't'\nexport function up(item) {\n  return {\n}\n",
+        "export const table = 't'\nconst x = {}\nx.y.z = 1\nexport function up(item) {}",
+        "for (;;);\nexport const table = 't'\nexport function up(item) {}",
+        "import fs from 'fs'\nexport const table = 't'\nexport function up(item) {}",
+        "import { drop } from 'tablewright'\nexport const table = 't'\nexport function up(item) {}",
+        "export const table = await 't'\nexport function up(item) {}\nawait new Promise(() => {})",
+        "export default { table: 't', up() {} }",
+        "export const table = 't'\nexport function up() {}\nexport function down() {}\nexport const guard = 'journal'",
+        "export const table = 't'\nexport function up() {}\nexport const guard = 'stomp'\nexport const phase = 1\n\
+         export const maxFailedItems = -1\nexport const atMost = '500%'\nexport const segments = 0.5\n\
+         export const concurrency = 0\nexport const verifySample = 10\nexport const description = null\n\
+         export const throttle = 1",
+        "module.exports = { table: 't' }",
+        "Date.now()\n",
+        "const größe = 'ä'; größe.x.y\n",
+    ]
+    .iter()
+    .map(|text| {
+        let faults = read(&source(text)).expect_err(text);
+        faults.iter().map(Fault::shown).collect::<Vec<_>>().join("\n")
+    })
+    .collect();
+    insta::assert_snapshot!(shown.join("\n\n"));
+    let long = source(&"/".repeat(TEXT_BYTES_MAX + 1));
+    assert!(read(&long).unwrap_err()[0].problem.contains("262145 bytes"));
+}
+
+#[test]
+fn a_script_says_all_that_a_backfill_can_be_told() {
+    let script = source(
+        "export const table = 'orders', description = 'labels'
+         export const phase = 'contract', guard = 'stamp', maxFailedItems = 3, atMost = '50%'
+         export const segments = 8, concurrency = 4, verifySample = 'all'
+         export const up = (item) => {}, down = (item) => {}
+         export function verify(item) { return item.n === 1 }",
+    );
+    let migration = read(&script).unwrap();
+    let spec = migration.spec();
+    assert_eq!((spec.id.as_str(), spec.description.as_str()), ("0001_a", "labels"));
+    assert_eq!(spec.language, Language::JavaScript);
+    assert_eq!(spec.phase, crate::migration::Phase::Contract);
+    assert!(spec.reversible && spec.idempotent && spec.offered.is_none());
+    insta::assert_debug_snapshot!(spec.backfills, @"");
+    let other = script_with_at_most("200");
+    assert_eq!(other.spec().backfills[0].cap, crate::migration::Cap::Units(200));
+
+    let script = Arc::new(script);
+    let verified = |number: &str| verify(&script, &item([("n", n(number))]).into());
+    assert!(verified("1").is_ok());
+    assert!(verified("2").unwrap_err().to_string().contains("verify returned false"));
+    let vague = Arc::new(source("export function verify(item) { item.n > 1 }"));
+    let why = verify(&vague, &item([]).into()).unwrap_err().to_string();
+    assert!(why.contains("verify returned undefined; return true"), "{why}");
+}
+
+fn script_with_at_most(units: &str) -> Migration {
+    read(&source(&format!("export const table = 't', up = () => {{}}, atMost = {units}"))).unwrap()
+}
+
+#[test]
+fn a_fingerprint_tells_texts_apart_and_not_their_white_space() {
+    let of = |text: &str| fingerprint(text);
+    let text = "export const table = 't'\n\nexport function up(item) {\n  item.a = 1\n}\n";
+    assert_eq!(of(text), "javascript b0b5f4b0b0b5f4b0");
+    for same in [
+        text.replace('\n', "\r\n"),
+        text.replace('\n', " \t\n"),
+        format!("{text}\n \n\n"),
+        text.trim_end().to_owned(),
+    ] {
+        assert_eq!(of(&same), of(text), "{same:?}");
+    }
+    for other in [
+        text.replace("item.a = 1", "item.a = 2"),
+        text.replace("  item", "item"),
+        text.replace("\n\n", "\n"),
+        format!("\n{text}"),
+        format!("{text}// a comment"),
+    ] {
+        assert_ne!(of(&other), of(text), "{other:?}");
+    }
+}
+
+fn number() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "-?[0-9]{1,38}",
+        "-?[0-9]{1,18}\\.[0-9]{1,20}",
+        "-?[1-9]\\.[0-9]{1,20}E-?[1-9][0-9]?",
+    ]
+}
+
+fn value() -> impl Strategy<Value = AttributeValue> {
+    let bytes = || prop::collection::vec(any::<u8>(), 0..9);
+    let leaf = prop_oneof![
+        any::<String>().prop_map(AttributeValue::S),
+        number().prop_map(AttributeValue::N),
+        any::<bool>().prop_map(AttributeValue::Bool),
+        Just(AttributeValue::Null(true)),
+        bytes().prop_map(|bytes| AttributeValue::B(Blob::new(bytes))),
+        prop::collection::hash_set(any::<String>(), 1..4)
+            .prop_map(|set| AttributeValue::Ss(set.into_iter().collect())),
+        prop::collection::vec(number(), 1..4).prop_map(|mut numbers| {
+            numbers.sort_by_key(|number| crate::dynamo::canonical_number(number));
+            numbers.dedup_by_key(|number| crate::dynamo::canonical_number(number));
+            AttributeValue::Ns(numbers)
+        }),
+        prop::collection::hash_set(bytes(), 1..4)
+            .prop_map(|set| AttributeValue::Bs(set.into_iter().map(Blob::new).collect())),
+    ];
+    leaf.prop_recursive(4, 24, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(AttributeValue::L),
+            prop::collection::hash_map(any::<String>(), inner, 0..5).prop_map(AttributeValue::M),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn any_item_goes_through_a_script_unchanged(
+        before in prop::collection::hash_map(any::<String>(), value(), 0..6)
+    ) {
+        thread_local! {
+            static SCRIPTS: [Script; 3] = [
+                Script::body(""),
+                Script::body("return { ...item }"),
+                Script::body("for (const name of Object.keys(item)) item[name] = item[name]"),
+            ];
+        }
+        let before: HashMap<String, AttributeValue> = before;
+        SCRIPTS.with(|scripts| {
+            for script in scripts {
+                assert_eq!(script.makes(&before), before);
+            }
+        });
+    }
+}
