@@ -69,8 +69,6 @@ pub fn read(source: &Source) -> Result<Migration, Vec<Fault>> {
         || vec![Fault::new(&source.file, format!("this build reads no {}", source.language))];
     match source.language {
         Language::JavaScript => script::read(source),
-        Language::Yaml | Language::Rust | Language::Unknown => {
-            Err(unknown())
-        }
+        Language::Yaml | Language::Rust | Language::Unknown => Err(unknown()),
     }
 }

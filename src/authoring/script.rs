@@ -3,15 +3,17 @@
 //! # What a script can rely on
 //! It is called for one item at a time, in no order, by several threads, and more than once for the same item. It sees the
 //! language, its item, and the module `tablewright`. There is no network, no clock, no chance, no time zone, no code from
-//! text, no log: what it does follows from its item alone. What is built in and what it exports is frozen. What else
-//! stands outside of its functions is evaluated once for each engine, and how many engines there are and how long
-//! they live is not defined, so that nothing should be kept there that a call changes.
+//! text, no log: what it does follows from its item alone. What is built in, and what stands outside of its functions, is
+//! evaluated once for each engine and constant from then on: variables are refused, objects, arrays, maps and sets are
+//! frozen, and a regular expression begins anew for each item. Not held: the bytes of binary, and variables of a function
+//! that has ended and whose inner functions go on. An engine lives as long as its thread has a use for it.
 //!
 //! # Limits
 //! Each call has a second, each engine 32 MiB and 256 KiB of stack. A call that has no end, or that needs more, is an error
 //! of its item like any other. Only loops inside the engine's own functions are not ended: `indexOf` of an array-like with a
 //! length of 2^53 runs on.
 
+mod bindings;
 mod engine;
 mod exports;
 mod number;
@@ -52,14 +54,29 @@ thread_local! {
 /// What is wrong with its syntax or its code outside of functions, or every fault of its exports.
 pub(super) fn read(source: &Source) -> Result<Migration, Vec<Fault>> {
     if source.text.len() > TEXT_BYTES_MAX {
-        let problem =
-            format!("it has {} bytes, more than the {TEXT_BYTES_MAX} of a migration", source.text.len());
-        return Err(vec![Fault::new(&source.file, problem).fix("divide it into several migrations")]);
+        let problem = format!(
+            "it has {} bytes, more than the {TEXT_BYTES_MAX} of a migration",
+            source.text.len()
+        );
+        return Err(vec![
+            Fault::new(&source.file, problem).fix("divide it into several migrations"),
+        ]);
     }
     let script = Arc::new(source.clone());
-    let exports = with_engine(&script, |engine| engine.declared(&script))
-        .map_err(|trouble| vec![fault(trouble, source)])?;
-    let declared = exports::read(source, &exports)?;
+    let told = with_engine(&script, |engine| {
+        let variables = engine.variables().iter().map(|name| variable(name, source)).collect();
+        Ok((engine.declared(&script)?, variables))
+    });
+    let (exports, mut faults): (_, Vec<_>) =
+        told.map_err(|trouble| vec![fault(trouble, source)])?;
+    let declared = match exports::read(source, &exports) {
+        Ok(declared) if faults.is_empty() => declared,
+        Ok(_) => return Err(faults),
+        Err(others) => {
+            faults.extend(others);
+            return Err(faults);
+        }
+    };
     let file = File {
         source: source.clone(),
         fingerprint: fingerprint(&source.text),
@@ -77,8 +94,8 @@ fn migration(script: Arc<Source>, declared: Declared) -> Migration {
                 .map_err(|trouble| MigrationError::new(trouble.of_item(&script)))
         }
     };
-    let mut backfill = Backfill::new(declared.table, transform("up"))
-        .max_failed_items(declared.max_failed_items);
+    let mut backfill =
+        Backfill::new(declared.table, transform("up")).max_failed_items(declared.max_failed_items);
     if declared.has_down {
         backfill = backfill.down(transform("down"));
     }
@@ -118,7 +135,8 @@ fn with_engine<R>(
     call: impl FnOnce(&Engine) -> Result<R, Trouble>,
 ) -> Result<R, Trouble> {
     let kept = ENGINES.with_borrow_mut(|engines| {
-        let index = engines.iter().position(|(of, _)| std::ptr::eq(of.as_ptr(), Arc::as_ptr(script)));
+        let index =
+            engines.iter().position(|(of, _)| std::ptr::eq(of.as_ptr(), Arc::as_ptr(script)));
         index.map(|index| engines.remove(index).1)
     });
     let engine = match kept {
@@ -126,7 +144,7 @@ fn with_engine<R>(
         None => Engine::start(script)?,
     };
     let result = call(&engine);
-    if result.as_ref().is_ok_and(|_| true) || result.as_ref().is_err_and(|trouble| !trouble.is_fatal) {
+    if result.as_ref().err().is_none_or(|trouble| !trouble.is_fatal) {
         ENGINES.with_borrow_mut(|engines| {
             engines.retain(|(of, _)| of.strong_count() > 0);
             if engines.len() >= ENGINES_MAX {
@@ -140,16 +158,34 @@ fn with_engine<R>(
 
 /// What is wrong with a script as a whole, with what to do where that is known.
 fn fault(trouble: Trouble, source: &Source) -> Fault {
-    let fix = match trouble.message.as_str() {
-        message if message.contains("could not load module") => {
-            "there is one module, and all it has: import { Decimal, put, remove, skip } from 'tablewright'"
-        }
-        message if message.contains("Could not find export") => {
-            "the module has Decimal, put, remove and skip"
-        }
-        _ => "",
-    };
-    trouble.into_fault(source).fix(fix)
+    const IMPORT: &str = "there is one module, and this is all of it: import { Decimal, put, remove, skip } from 'tablewright'";
+    let message = trouble.message.clone();
+    let imported = message.split('\'').nth(1).unwrap_or_default();
+    let import = |fault| exports::placed(fault, source, &["import", "}", "export"], imported);
+    let fault = trouble.into_fault(source);
+    let is = |part: &str| message.contains(part);
+    if is("could not load module") || is("Could not find export") {
+        return import(fault).fix(IMPORT);
+    }
+    if is("module is not defined") || is("exports is not defined") || is("require is not defined") {
+        return fault.fix(format!(
+            "a script is a module: export const table, export function up; {IMPORT}"
+        ));
+    }
+    if is("it awaits") {
+        return fault.fix("a script does not wait; take the await away");
+    }
+    fault
+}
+
+/// What stands outside of the functions and can change would tell one item of another, and differ from run to run.
+fn variable(name: &str, source: &Source) -> Fault {
+    let problem = format!(
+        "{name} is a variable outside of the functions, where one item could leave something for another"
+    );
+    let fault = Fault::new(&source.file, problem);
+    exports::placed(fault, source, &["let", "var", "export"], name)
+        .fix("make it a const, or move it into the function that uses it")
 }
 
 /// What tells a version of a script from another: its text, whatever its line ends and the white space at the end of lines.

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use rquickjs::context::intrinsic;
 use rquickjs::object::Filter;
-use rquickjs::{Array, Context, Ctx, Exception, Function, Module, Object, Persistent, Runtime, Value};
+use rquickjs::{
+    Array, Context, Ctx, Exception, Function, Module, Object, Persistent, Runtime, Value,
+};
 
 use super::trouble::{Thrown, Trouble};
 use super::values::{Makers, Refusal, attributes};
-use super::{MEMORY_BYTES_MAX, STACK_BYTES_MAX, TIME_MAX, number};
+use super::{MEMORY_BYTES_MAX, STACK_BYTES_MAX, TIME_MAX, bindings, number};
 use crate::authoring::Source;
 use crate::dynamo::WireItem;
 use crate::item::{Change, Item, Put};
@@ -39,6 +41,7 @@ pub(super) struct Engine {
     // What lives in the runtime goes before it does.
     hooks: Hooks,
     exports: Option<Persistent<Object<'static>>>,
+    variables: Vec<String>,
     context: Context,
     runtime: Runtime,
     watch: Rc<Watch>,
@@ -54,7 +57,7 @@ struct Hooks {
     explain: Hook,
     kind_of: Hook,
     kind_of_function: Hook,
-    harden: Hook,
+    settle: Hook,
 }
 
 type Hook = Persistent<Function<'static>>;
@@ -97,27 +100,20 @@ impl Engine {
         let item = Rc::new(RefCell::new(None));
         let hooks = context
             .with(|ctx| prepare(&ctx, &item).map_err(|error| no_engine(said(&ctx, error))))?;
-        let mut engine = Self { hooks, exports: None, context, runtime, watch, item };
-        let exports = engine.within(source, |ctx, _| {
-            let (module, done) =
-                Module::declare(ctx.clone(), source.file.as_str(), source.text.as_str())?.eval()?;
-            match done.finish::<Value<'_>>() {
-                Err(rquickjs::Error::WouldBlock) => {
-                    return Err(Refusal::Value("it awaits something outside of its functions".to_owned()));
-                }
-                done => done?,
-            };
-            Ok(Persistent::save(ctx, module.namespace()?))
-        })?;
+        let (exports, variables) = (None, Vec::new());
+        let mut engine = Self { hooks, exports, variables, context, runtime, watch, item };
+        let exports = engine.within(source, |ctx, _| evaluate(ctx, source))?;
         engine.exports = Some(exports);
-        engine.within(source, |ctx, engine| {
-            let exports = engine.exports(ctx)?;
-            let values: Vec<Value<'_>> =
-                exports.props::<String, Value<'_>>().map(|entry| Ok(entry?.1)).collect::<rquickjs::Result<_>>()?;
-            let harden = engine.hooks.harden.clone().restore(ctx)?;
-            Ok(harden.call::<_, ()>((values,))?)
+        engine.variables = engine.within(source, |ctx, engine| {
+            let bindings: Value<'_> = engine.exports(ctx)?.get(bindings::EXPORT)?;
+            Ok(engine.hooks.settle.clone().restore(ctx)?.call((bindings,))?)
         })?;
         Ok(engine)
+    }
+
+    /// Names of what stands outside of the functions of the script and can be assigned to.
+    pub(super) fn variables(&self) -> &[String] {
+        &self.variables
     }
 
     /// What the script exports, by name.
@@ -125,8 +121,10 @@ impl Engine {
         self.within(source, |ctx, engine| {
             let mut declared = Vec::new();
             for entry in engine.exports(ctx)?.own_props(Filter::default()) {
-                let (name, value) = entry?;
-                declared.push((name, engine.export(ctx, value)?));
+                let (name, value): (String, _) = entry?;
+                if name != bindings::EXPORT {
+                    declared.push((name, engine.export(ctx, value)?));
+                }
             }
             Ok(declared)
         })
@@ -202,10 +200,9 @@ impl Engine {
                 }
                 (attributes(&seen, &describe, before)?, gone)
             }
-            _ => (
-                attributes(&outcome.get(1)?, &describe, before)?,
-                before.keys().cloned().collect(),
-            ),
+            _ => {
+                (attributes(&outcome.get(1)?, &describe, before)?, before.keys().cloned().collect())
+            }
         };
         let mut changed = item.clone();
         for name in gone.iter().filter(|name| !attributes.contains_key(*name)) {
@@ -240,15 +237,17 @@ impl Engine {
             call(&ctx, self).map_err(|refusal| match refusal {
                 Refusal::Value(problem) => Trouble::new(problem),
                 Refusal::Engine(rquickjs::Error::Exception) => self.thrown(&ctx, source),
-                Refusal::Engine(rquickjs::Error::Allocation) => {
-                    Trouble::fatal(format!("it needs more than {} MiB", MEMORY_BYTES_MAX >> 20))
+                Refusal::Engine(rquickjs::Error::Allocation) => Trouble::out_of_memory(),
+                Refusal::Engine(error) => {
+                    Trouble::fatal(format!("the JavaScript engine stops: {error}"))
                 }
-                Refusal::Engine(error) => Trouble::fatal(format!("the JavaScript engine stops: {error}")),
             })
         });
         self.watch.until.set(None);
         if result.is_ok() && self.runtime.is_job_pending() {
-            return Err(Trouble::fatal("it leaves a promise behind; a script does not wait, so use no async function and no then"));
+            return Err(Trouble::fatal(
+                "it leaves a promise behind; a script does not wait, so use no async function and no then",
+            ));
         }
         result
     }
@@ -308,15 +307,29 @@ fn prepare(ctx: &Ctx<'_>, item: &Rc<RefCell<Option<Item>>>) -> rquickjs::Result<
         explain: hook("explain")?,
         kind_of: hook("kindOf")?,
         kind_of_function: hook("kindOfFunction")?,
-        harden: hook("harden")?,
+        settle: hook("settle")?,
     })
 }
 
+/// Evaluates a script, and returns what it exports.
+fn evaluate(ctx: &Ctx<'_>, source: &Source) -> Result<Persistent<Object<'static>>, Refusal> {
+    let declare = |text: &str| Module::declare(ctx.clone(), source.file.as_str(), text);
+    // As it is first: a syntax error is then where its author sees it.
+    declare(&source.text)?;
+    let (module, done) = declare(&bindings::with_export(&source.text))?.eval()?;
+    match done.finish::<Value<'_>>() {
+        Err(rquickjs::Error::WouldBlock) => {
+            Err(Refusal::Value("it awaits something outside of its functions".to_owned()))
+        }
+        done => {
+            done?;
+            Ok(Persistent::save(ctx, module.namespace()?))
+        }
+    }
+}
+
 /// What the prelude asks this side for.
-fn offered<'js>(
-    ctx: &Ctx<'js>,
-    item: &Rc<RefCell<Option<Item>>>,
-) -> rquickjs::Result<Object<'js>> {
+fn offered<'js>(ctx: &Ctx<'js>, item: &Rc<RefCell<Option<Item>>>) -> rquickjs::Result<Object<'js>> {
     let (read, named) = (Rc::clone(item), Rc::clone(item));
     let read = move |ctx: Ctx<'js>, name: String, decimal: Function<'js>, set: Function<'js>| {
         let item = read.borrow();
@@ -329,9 +342,9 @@ fn offered<'js>(
         let item = named.borrow();
         item.as_ref().map(|item| item.as_wire().keys().cloned().collect()).unwrap_or_default()
     };
-    let number = |ctx: Ctx<'js>, text: String| {
-        number::checked(&text)
-            .map_err(|why| Exception::throw_range(&ctx, &format!("the number {why}")))
+    let number = |text: String| match number::checked(&text) {
+        Ok(digits) => [digits, String::new()].to_vec(),
+        Err(problem) => [String::new(), problem].to_vec(),
     };
     let offered = Object::new(ctx.clone())?;
     offered.set("read", Function::new(ctx.clone(), read)?)?;

@@ -131,18 +131,28 @@ impl Reader<'_> {
             _ => None,
         });
         if guard == Some(Guard::Journal) && has_down {
-            self.fault(Name::Down, "the journal takes the items back, so that down is never called", "take down away, or the guard");
+            self.fault(
+                Name::Down,
+                "the journal takes the items back, so that down is never called",
+                "take down away, or the guard",
+            );
         }
         let sample = self.read(Name::VerifySample, sample);
         if sample.is_some() && !has_verify {
-            self.fault(Name::VerifySample, "it exports verifySample and no verify", &format!("write {}", Name::Verify.example()));
+            self.fault(
+                Name::VerifySample,
+                "it exports verifySample and no verify",
+                &format!("write {}", Name::Verify.example()),
+            );
         }
         Declared {
             table: table.unwrap_or_default(),
             description: self.read(Name::Description, text).unwrap_or_default(),
             phase: self.read(Name::Phase, phase).unwrap_or_default(),
             guard,
-            max_failed_items: self.read(Name::MaxFailedItems, |one| whole(one, 0)).unwrap_or_default(),
+            max_failed_items: self
+                .read(Name::MaxFailedItems, |one| whole(one, 0))
+                .unwrap_or_default(),
             cap: self.read(Name::AtMost, cap),
             segments: self.read(Name::Segments, |one| {
                 whole(one, 1).and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= 1_000_000)
@@ -194,14 +204,15 @@ impl Reader<'_> {
                     format!("take the export away; there are {all}")
                 }
             };
-            let fault = Fault::new(&self.source.file, format!("it exports {name}, which is not known"));
-            self.faults.push(placed(fault, self.source, name).fix(fix));
+            let fault =
+                Fault::new(&self.source.file, format!("it exports {name}, which is not known"));
+            self.faults.push(placed(fault, self.source, &["export"], name).fix(fix));
         }
     }
 
     fn fault(&mut self, name: Name, problem: &str, fix: &str) {
         let fault = Fault::new(&self.source.file, problem);
-        self.faults.push(placed(fault, self.source, name.text()).fix(fix));
+        self.faults.push(placed(fault, self.source, &["export"], name.text()).fix(fix));
     }
 }
 
@@ -236,7 +247,11 @@ fn sample(export: &Export) -> Option<Sample> {
 }
 
 /// A whole number from `least` on.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what is lost shows as a difference")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "what is lost shows as a difference"
+)]
 fn whole(export: &Export, least: u64) -> Option<u64> {
     let Export::Number(number) = export else { return None };
     let is_whole = number.fract() == 0.0 && (0.0..=9_007_199_254_740_991.0).contains(number);
@@ -256,20 +271,21 @@ fn shown(export: &Export) -> String {
     }
 }
 
-/// The fault at the export of this name, where the text has it in the usual form.
-fn placed(fault: Fault, source: &Source, name: &str) -> Fault {
-    let is_of_name = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+/// The fault at this word, on the first line that begins with one of these and has it.
+pub(super) fn placed(fault: Fault, source: &Source, begins: &[&str], word: &str) -> Fault {
+    let is_of_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
     let column = |line: &str| {
-        line.trim_start().starts_with("export").then_some(())?;
-        let found = line.match_indices(name).map(|(at, _)| at);
-        let mut whole = found.filter(|at| {
-            let is_end = |c: Option<char>| c.is_none_or(|c| !is_of_name(c));
-            is_end(line[..*at].chars().next_back()) && is_end(line[at + name.len()..].chars().next())
+        let first = line.trim_start();
+        begins.iter().any(|begin| first.starts_with(begin)).then_some(())?;
+        let mut found = line.match_indices(word).map(|(at, _)| at).filter(|at| {
+            let is_end = |c: Option<char>| c.is_none_or(|c| !is_of_word(c));
+            let (before, after) = (&line[..*at], &line[at + word.len()..]);
+            is_end(before.chars().next_back()) && is_end(after.chars().next())
         });
-        Some(line[..whole.next()?].chars().count() + 1)
+        Some(line[..found.next()?].chars().count() + 1)
     };
-    let place = source.text.lines().enumerate().find_map(|(index, line)| Some((index + 1, column(line)?)));
-    match place {
+    let mut lines = source.text.lines().enumerate();
+    match lines.find_map(|(index, line)| Some((index + 1, column(line)?))) {
         Some((line, column)) => fault.at(source, line, column),
         None => fault,
     }

@@ -37,8 +37,10 @@ pub(super) fn from_double(double: f64) -> Result<String, String> {
         return Err(format!("is {name}, and DynamoDB has no such number"));
     }
     if double.fract() == 0.0 && double.abs() > WHOLE_MAX {
-        return Err("is a whole number beyond 2^53, where JavaScript rounds; use a bigint or a Decimal"
-            .to_owned());
+        return Err(
+            "is a whole number beyond 2^53, where JavaScript rounds; use a bigint or a Decimal"
+                .to_owned(),
+        );
     }
     checked(&double.to_string())
 }
@@ -134,12 +136,9 @@ mod tests {
         ] {
             assert_eq!(from_double(double).unwrap(), written);
         }
-        for (double, said) in [
-            (f64::NAN, "NaN"),
-            (f64::NEG_INFINITY, "infinite"),
-            (1e16, "2^53"),
-            (1e-131, "beyond"),
-        ] {
+        for (double, said) in
+            [(f64::NAN, "NaN"), (f64::NEG_INFINITY, "infinite"), (1e16, "2^53"), (1e-131, "beyond")]
+        {
             let why = from_double(double).unwrap_err();
             assert!(why.contains(said), "{why}");
         }

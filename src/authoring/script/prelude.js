@@ -16,8 +16,8 @@
     constructor(value) {
       const given = typeof value;
       if (value !== null && given === 'object' && #text in value) this.#text = value.#text;
-      else if (given === 'string' || given === 'number' || given === 'bigint') this.#text = host.number(String(value));
-      else throw new TypeError(`a Decimal is made from a text, a number or a bigint, and this is ${kindOf(value)}`);
+      else if (given === 'string' || given === 'number' || given === 'bigint') this.#text = checked(`${value}`);
+      else throw new Error(`a Decimal is made from a text, a number or a bigint, and this is ${kindOf(value)}`);
       freeze(this);
     }
 
@@ -51,7 +51,7 @@
 
     toBigInt() {
       const [coefficient, exponent] = parts(this);
-      if (exponent < 0) throw new RangeError('a Decimal with a fraction is no bigint');
+      if (exponent < 0) throw new Error('a Decimal with a fraction is no bigint');
       return coefficient * 10n ** BigInt(exponent);
     }
 
@@ -69,7 +69,7 @@
 
     [Symbol.toPrimitive](hint) {
       if (hint === 'string') return this.#text;
-      throw new TypeError(
+      throw new Error(
         'arithmetic and == would round a Decimal; use plus, minus, times, compare and equals, or roundToNumber()',
       );
     }
@@ -77,6 +77,12 @@
 
   const textOf = Decimal.textOf;
   delete Decimal.textOf;
+
+  const checked = (text) => {
+    const [digits, problem] = host.number(text);
+    if (problem !== '') throw new Error(`a Decimal that ${problem}`);
+    return digits;
+  };
 
   /** A whole coefficient, and the power of ten that it stands for. */
   const parts = (decimal) => {
@@ -113,16 +119,16 @@
 
   const skip = (reason) => {
     if (typeof reason !== 'string' || reason === '') {
-      throw new TypeError(`skip(reason) takes a text, and this is ${kindOf(reason)}`);
+      throw new Error(`skip(reason) takes a text, and this is ${kindOf(reason)}`);
     }
     return new Outcome('skip', reason);
   };
 
   const put = (...puts) => {
-    if (puts.length === 0) throw new TypeError('put({ table, item }) takes one or more items');
+    if (puts.length === 0) throw new Error('put({ table, item }) takes one or more items');
     for (const one of puts) {
       if (kindOf(one) !== 'an object' || typeof one.table !== 'string' || kindOf(one.item) !== 'an object') {
-        throw new TypeError('put({ table, item }) takes the name of a table and an item, for each that is to be put');
+        throw new Error('put({ table, item }) takes the name of a table and an item, for each that is to be put');
       }
     }
     return new Outcome('put', puts.map(({ table, item }) => [table, item]));
@@ -164,12 +170,13 @@
   /** The item of this call: each attribute is converted, and noted as looked at, when the script asks for it. */
   const open = () => {
     const call = ++calls;
+    for (const expression of searching) expression.lastIndex = 0;
     const seen = {};
     const gone = new Set();
     let whole = false;
     let changed = false;
     const live = () => {
-      if (call !== calls) throw new TypeError('this item is that of an earlier call: a script keeps none');
+      if (call !== calls) throw new Error('this item is that of an earlier call: a script keeps none');
     };
     const fetch = (name) => {
       live();
@@ -184,7 +191,7 @@
       whole = true;
     };
     const write = (name, descriptor) => {
-      if (typeof name !== 'string') throw new TypeError('the name of an attribute is a text, and this is a symbol');
+      if (typeof name !== 'string') throw new Error('the name of an attribute is a text, and this is a symbol');
       live();
       gone.delete(name);
       changed = true;
@@ -219,7 +226,7 @@
     const outcome = result !== null && typeof result === 'object' ? outcomeOf(result) : undefined;
     if (outcome !== undefined) {
       if (outcome[0] !== 'remove' && hasChanged()) {
-        throw new TypeError(
+        throw new Error(
           `${name} changed the item and returned ${outcome[0]}(…), which leaves it as it is; do the one or the other`,
         );
       }
@@ -228,13 +235,13 @@
     if (kindOf(result) === 'an object') return ['whole', result];
     const called = [remove, skip, put].find((one) => one === result);
     const instead = called ? `call it: return ${called.name}(…)` : INSTEAD;
-    throw new TypeError(`${name} returned ${kindOf(result)}; ${instead}`);
+    throw new Error(`${name} returned ${kindOf(result)}; ${instead}`);
   };
 
   const check = (predicate) => {
     const result = predicate(open().item);
     if (typeof result === 'boolean') return result;
-    throw new TypeError(
+    throw new Error(
       `verify returned ${kindOf(result)}; return true where the item is as it should be, and false or an error where it is not`,
     );
   };
@@ -242,11 +249,16 @@
   /** Name, message and stack of what was thrown, whatever it is. */
   const explain = (error) => {
     const text = (value) => (typeof value === 'string' ? value : '');
-    if (error === null || typeof error !== 'object') return ['Error', text(error), ''];
+    // Where there is no memory for an error, the engine throws none.
+    if (error === null) return ['InternalError', 'null', ''];
+    if (error === undefined || typeof error !== 'object') return ['Error', text(error) || `it threw ${kindOf(error)}`, ''];
     return [text(error.name), text(error.message), text(error.stack)];
   };
 
   const kindOfFunction = (value) => Object.prototype.toString.call(value).slice('[object '.length, -1);
+
+  /** Regular expressions that outlive a call and know where their last match ended. */
+  const searching = [];
 
   /** Freezes what can be reached from here, so that no call finds what another one has left there. */
   const harden = (root) => {
@@ -256,14 +268,71 @@
       const value = queue.pop();
       if (value === null || (typeof value !== 'object' && typeof value !== 'function') || found.has(value)) continue;
       found.add(value);
-      // Binary cannot be frozen.
-      if (!ArrayBuffer.isView(value)) freeze(value);
+      freezeOne(value);
       queue.push(getPrototypeOf(value));
       const descriptors = getOwnPropertyDescriptors(value);
       for (const key of Reflect.ownKeys(descriptors)) {
         const { value, get, set } = descriptors[key];
         queue.push(value, get, set);
       }
+    }
+  };
+
+  const freezeOne = (value) => {
+    // Binary cannot be frozen, and what searches writes down how far it is.
+    if (ArrayBuffer.isView(value)) return;
+    if (value instanceof RegExp) {
+      if (value.global || value.sticky) searching.push(value);
+      return;
+    }
+    for (const [kind, methods] of COLLECTIONS) {
+      if (!(value instanceof kind)) continue;
+      for (const name of methods) defineProperty(value, name, hidden(refused(name, CONSTANT)));
+    }
+    freeze(value);
+  };
+
+  const CONSTANT = 'what stands outside of the functions stays as it is, so that no item leaves anything to another';
+  const COLLECTIONS = [
+    [Map, ['set', 'delete', 'clear', 'getOrInsert', 'getOrInsertComputed']],
+    [Set, ['add', 'delete', 'clear']],
+    [WeakMap, ['set', 'delete', 'getOrInsert', 'getOrInsertComputed']],
+    [WeakSet, ['add', 'delete']],
+  ];
+
+  /** Makes what a script has bound outside of its functions constant; the names of what is a variable. */
+  const settle = (bindings) => {
+    const variables = [];
+    for (const [name, read, write] of bindings) {
+      let value;
+      try {
+        value = read();
+      } catch {
+        continue;
+      }
+      harden(value);
+      // A function that is declared could be assigned to as well; nobody does.
+      if (typeof value === 'function') continue;
+      try {
+        write();
+        variables.push(name);
+      } catch {}
+    }
+    return variables;
+  };
+
+  /** Lets objects have own properties of names that a frozen prototype has, as the `name` of an author's own errors. */
+  const letOverride = (prototype) => {
+    const descriptors = getOwnPropertyDescriptors(prototype);
+    for (const key of Reflect.ownKeys(descriptors)) {
+      const { value, configurable, writable } = descriptors[key];
+      if (!configurable || !writable) continue;
+      const get = () => value;
+      const set = function (own) {
+        if (this === prototype) throw new Error(`${String(key)} is built in, and what is built in stays as it is`);
+        defineProperty(this, key, data(own));
+      };
+      defineProperty(prototype, key, { get, set, enumerable: false, configurable: true });
     }
   };
 
@@ -274,7 +343,7 @@
 
   const refused = (name, why) => {
     const refuse = function () {
-      throw new TypeError(`${name}: ${why}`);
+      throw new Error(`${name}: ${why}`);
     };
     return defineProperty(refuse, 'name', { value: name });
   };
@@ -283,16 +352,16 @@
     const ZONED = /^[+-]?\d{4,6}(-\d\d(-\d\d)?)?$|(Z|[+-]\d\d:?\d\d|GMT|UTC)$/;
     const zoned = (value) => {
       if (typeof value === 'string' && !ZONED.test(value.trim())) {
-        throw new TypeError('a Date from a text without a time zone depends on where it runs; end the text with Z');
+        throw new Error('a Date from a text without a time zone depends on where it runs; end the text with Z');
       }
       return value;
     };
     function Date(...given) {
       if (new.target === undefined || given.length === 0) {
-        throw new TypeError(`the time of day is not to be had: ${PURE}; give new Date(…) a time`);
+        throw new Error(`the time of day is not to be had: ${PURE}; give new Date(…) a time`);
       }
       if (given.length > 1) {
-        throw new TypeError('new Date(year, month, …) depends on where it runs; use new Date(Date.UTC(year, month, …))');
+        throw new Error('new Date(year, month, …) depends on where it runs; use new Date(Date.UTC(year, month, …))');
       }
       return Reflect.construct(RealDate, [zoned(given[0])], new.target);
     }
@@ -320,7 +389,7 @@
     for (const one of FUNCTIONS) defineProperty(getPrototypeOf(one), 'constructor', hidden(code));
     globalThis.Function = code;
     globalThis.eval = refused('eval', CODE);
-    const log = 'it would show what items hold; throw an Error about the item, or look at it with the command line';
+    const log = 'it would show what items hold; tablewright plan --sample shows them before and after';
     const console = {};
     for (const name of ['log', 'debug', 'info', 'warn', 'error', 'trace', 'dir', 'table']) {
       console[name] = refused(`console.${name}`, log);
@@ -332,6 +401,8 @@
   };
 
   closeWorld();
+  const ERRORS = [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError];
+  for (const { prototype } of [Object, ...ERRORS]) letOverride(prototype);
   globalThis.tablewright = { Decimal, remove, skip, put };
   return {
     run,
@@ -340,7 +411,7 @@
     explain,
     kindOf,
     kindOfFunction,
-    harden,
+    settle,
     close: () => {
       delete globalThis.tablewright;
       harden([globalThis, Decimal, remove, skip, put, Outcome, FUNCTIONS, ITERATORS]);

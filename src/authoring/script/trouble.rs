@@ -36,18 +36,27 @@ impl Trouble {
     pub(super) fn thrown(thrown: &Thrown, source: &Source, was_ended: bool) -> Self {
         let Thrown { name, message, stack } = thrown;
         let at = place(stack, &source.file);
-        let is_out_of_memory = name == "InternalError" && message.contains("memory");
-        let message = match (was_ended, is_out_of_memory) {
-            (true, _) => format!("it ran for more than {} s and was ended", TIME_MAX.as_secs()),
-            (false, true) => format!("it needs more than {} MiB", MEMORY_BYTES_MAX >> 20),
-            (false, false) if message.is_empty() => {
-                format!("it threw {}", if name.is_empty() { "no error" } else { name })
+        let is_internal = name == "InternalError";
+        let message = match message.as_str() {
+            _ if was_ended => {
+                format!("it ran for more than {} s and was ended", TIME_MAX.as_secs())
+            }
+            "out of memory" if is_internal => out_of_memory(),
+            "null" if is_internal => format!("{}, or threw null", out_of_memory()),
+            "" => {
+                let name = if name.is_empty() { "an error" } else { name };
+                format!("it threw {name} without a message")
             }
             // What authors say is theirs; what the engine says may quote a value, as the name of a property that is not there.
-            (false, false) if name == "Error" => message.clone(),
-            (false, false) => format!("{name}: {}", without_values(message, &source.text)),
+            message if name == "Error" => message.to_owned(),
+            message => format!("{name}: {}", without_values(message, &source.text)),
         };
-        Self { message, at, is_fatal: was_ended || name == "InternalError" }
+        Self { message, at, is_fatal: was_ended || is_internal }
+    }
+
+    /// One for want of memory.
+    pub(super) fn out_of_memory() -> Self {
+        Self::fatal(out_of_memory())
     }
 
     /// As an error of an item, which names the file.
@@ -72,6 +81,10 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
+}
+
+fn out_of_memory() -> String {
+    format!("it needs more than {} MiB", MEMORY_BYTES_MAX >> 20)
 }
 
 /// Where in this file a stack is, the innermost first.
@@ -105,7 +118,10 @@ mod tests {
     fn a_message_quotes_the_script_and_no_value() {
         let script = "item.address.city";
         for (message, kept) in [
-            ("Cannot read property 'city' of undefined", "Cannot read property 'city' of undefined"),
+            (
+                "Cannot read property 'city' of undefined",
+                "Cannot read property 'city' of undefined",
+            ),
             ("Cannot read property 'Jane' of undefined", "Cannot read property '…' of undefined"),
             ("Cannot read property 'O'city' of undefined", "Cannot read property '…' of undefined"),
             ("'city' is no 'Jane'", "'…'"),

@@ -242,7 +242,12 @@ impl<'js> Reader<'_, 'js> {
                 Some(AttributeValue::S(text)) => texts.push(text),
                 Some(AttributeValue::N(digits)) => numbers.push(digits),
                 Some(AttributeValue::B(bytes)) => binaries.push(bytes),
-                _ => return Err(at(place, "is a Set with something else than texts, numbers or binary")),
+                _ => {
+                    return Err(at(
+                        place,
+                        "is a Set with something else than texts, numbers or binary",
+                    ));
+                }
             }
         }
         let canonical = numbers.iter().map(|number| canonical_number(number));
@@ -316,9 +321,9 @@ fn attribute_name(name: &Value<'_>) -> Result<String, Refusal> {
     let text = name.as_string().map(Text::to_string);
     match text {
         Some(Ok(name)) => Ok(name),
-        Some(Err(rquickjs::Error::Utf8(_))) | None => {
-            Err(Refusal::Value("the name of an attribute is no text of whole characters".to_owned()))
-        }
+        Some(Err(rquickjs::Error::Utf8(_))) | None => Err(Refusal::Value(
+            "the name of an attribute is no text of whole characters".to_owned(),
+        )),
         Some(Err(error)) => Err(error.into()),
     }
 }
