@@ -32,6 +32,7 @@ mod protocol;
 mod removals;
 mod rights;
 mod rollbacks;
+mod script;
 mod sequencing;
 mod services;
 mod signed;

@@ -1,7 +1,7 @@
 //! One JavaScript engine with one script in it, within limits of memory, stack and time.
 
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rquickjs::context::intrinsic;
@@ -11,7 +11,7 @@ use rquickjs::{
 };
 
 use super::trouble::{Thrown, Trouble};
-use super::values::{Makers, Refusal, attributes};
+use super::values::{Parcel, Refusal, attributes};
 use super::{MEMORY_BYTES_MAX, STACK_BYTES_MAX, TIME_MAX, bindings, number};
 use crate::authoring::Source;
 use crate::dynamo::WireItem;
@@ -44,9 +44,9 @@ pub(super) struct Engine {
     variables: Vec<String>,
     context: Context,
     runtime: Runtime,
-    watch: Rc<Watch>,
+    watch: Arc<Watch>,
     /// The item of the call that is under way.
-    item: Rc<RefCell<Option<Item>>>,
+    item: Arc<Current>,
 }
 
 /// Functions of the prelude.
@@ -65,9 +65,13 @@ type Hook = Persistent<Function<'static>>;
 /// When a call is to be over, and whether it was ended for that.
 #[derive(Debug, Default)]
 struct Watch {
-    until: Cell<Option<Instant>>,
-    has_ended: Cell<bool>,
+    until: Mutex<Option<Instant>>,
+    has_ended: AtomicBool,
 }
+
+/// The item of the call that is under way.
+#[derive(Debug, Default)]
+struct Current(Mutex<Option<Item>>);
 
 /// An export of a script, as far as it can be told without asking for more.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,12 +96,12 @@ impl Engine {
         let runtime = Runtime::new().map_err(|error| no_engine(error.to_string()))?;
         runtime.set_memory_limit(MEMORY_BYTES_MAX);
         runtime.set_max_stack_size(STACK_BYTES_MAX);
-        let watch = Rc::new(Watch::default());
-        let watching = Rc::clone(&watch);
+        let watch = Arc::new(Watch::default());
+        let watching = Arc::clone(&watch);
         runtime.set_interrupt_handler(Some(Box::new(move || watching.is_over())));
         let context = Context::custom::<Intrinsics>(&runtime)
             .map_err(|error| no_engine(error.to_string()))?;
-        let item = Rc::new(RefCell::new(None));
+        let item = Arc::new(Current::default());
         let hooks = context
             .with(|ctx| prepare(&ctx, &item).map_err(|error| no_engine(said(&ctx, error))))?;
         let (exports, variables) = (None, Vec::new());
@@ -220,9 +224,9 @@ impl Engine {
         item: &Item,
         call: impl FnOnce(&Ctx<'_>, &Self) -> Result<R, Refusal>,
     ) -> Result<R, Trouble> {
-        *self.item.borrow_mut() = Some(item.clone());
+        *self.item.get() = Some(item.clone());
         let result = self.within(source, call);
-        *self.item.borrow_mut() = None;
+        *self.item.get() = None;
         result
     }
 
@@ -243,7 +247,7 @@ impl Engine {
                 }
             })
         });
-        self.watch.until.set(None);
+        self.watch.set(None);
         if result.is_ok() && self.runtime.is_job_pending() {
             return Err(Trouble::fatal(
                 "it leaves a promise behind; a script does not wait, so use no async function and no then",
@@ -254,7 +258,7 @@ impl Engine {
 
     fn thrown(&self, ctx: &Ctx<'_>, source: &Source) -> Trouble {
         let error = ctx.catch();
-        let was_ended = self.watch.has_ended.get();
+        let was_ended = self.watch.has_ended.load(Ordering::Relaxed);
         // An error has getters where its author has given it some.
         self.watch.begin(TIME_MAX);
         let parts = self.hooks.explain.clone().restore(ctx).and_then(|explain| {
@@ -280,19 +284,30 @@ impl Engine {
 
 impl Watch {
     fn begin(&self, time: Duration) {
-        self.has_ended.set(false);
-        self.until.set(Some(Instant::now() + time));
+        self.has_ended.store(false, Ordering::Relaxed);
+        self.set(Some(Instant::now() + time));
+    }
+
+    fn set(&self, until: Option<Instant>) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 
     fn is_over(&self) -> bool {
-        let is_over = self.until.get().is_some_and(|until| Instant::now() >= until);
-        self.has_ended.set(self.has_ended.get() || is_over);
+        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = until.is_some_and(|until| Instant::now() >= until);
+        self.has_ended.fetch_or(is_over, Ordering::Relaxed);
         is_over
     }
 }
 
+impl Current {
+    fn get(&self) -> MutexGuard<'_, Option<Item>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Evaluates the prelude and the module that scripts import, and closes what they must not find.
-fn prepare(ctx: &Ctx<'_>, item: &Rc<RefCell<Option<Item>>>) -> rquickjs::Result<Hooks> {
+fn prepare(ctx: &Ctx<'_>, item: &Arc<Current>) -> rquickjs::Result<Hooks> {
     let prelude: Function<'_> = ctx.eval(PRELUDE)?;
     let hooks: Object<'_> = prelude.call((offered(ctx, item)?,))?;
     Module::declare(ctx.clone(), MODULE, EXPORTS)?.eval()?.1.finish::<()>()?;
@@ -329,17 +344,15 @@ fn evaluate(ctx: &Ctx<'_>, source: &Source) -> Result<Persistent<Object<'static>
 }
 
 /// What the prelude asks this side for.
-fn offered<'js>(ctx: &Ctx<'js>, item: &Rc<RefCell<Option<Item>>>) -> rquickjs::Result<Object<'js>> {
-    let (read, named) = (Rc::clone(item), Rc::clone(item));
-    let read = move |ctx: Ctx<'js>, name: String, decimal: Function<'js>, set: Function<'js>| {
-        let item = read.borrow();
-        match item.as_ref().and_then(|item| item.get(&name)) {
-            Some(value) => Makers { decimal, set }.value(&ctx, value),
-            None => Ok(Value::new_undefined(ctx)),
-        }
+fn offered<'js>(ctx: &Ctx<'js>, item: &Arc<Current>) -> rquickjs::Result<Object<'js>> {
+    let (read, named) = (Arc::clone(item), Arc::clone(item));
+    // It calls nothing: a call from here would have the engine take this depth of the stack for the top of it.
+    let read = move |ctx: Ctx<'js>, name: String| match read.get().as_ref() {
+        Some(item) => item.get(&name).map(|value| Parcel::of(&ctx, value)).transpose(),
+        None => Ok(None),
     };
     let names = move || -> Vec<String> {
-        let item = named.borrow();
+        let item = named.get();
         item.as_ref().map(|item| item.as_wire().keys().cloned().collect()).unwrap_or_default()
     };
     let number = |text: String| match number::checked(&text) {

@@ -162,8 +162,13 @@
     return ['other', kindOf(value)];
   };
 
-  const decimal = (text) => new Decimal(text);
-  const set = (elements) => new Set(elements);
+  /** The value that was sent, once what it holds in the form of texts and arrays is made of them. */
+  const unpacked = (sent) => {
+    for (const [within, key, from] of sent[1] ?? []) {
+      defineProperty(within, key, data(typeof from === 'string' ? new Decimal(from) : new Set(from)));
+    }
+    return sent[0];
+  };
 
   let calls = 0;
 
@@ -181,8 +186,8 @@
     const fetch = (name) => {
       live();
       if (whole || typeof name !== 'string' || hasOwn(seen, name) || gone.has(name)) return;
-      const value = host.read(name, decimal, set);
-      if (value !== undefined) defineProperty(seen, name, data(value));
+      const sent = host.read(name);
+      if (sent !== undefined) defineProperty(seen, name, data(unpacked(sent)));
     };
     const fetchAll = () => {
       live();

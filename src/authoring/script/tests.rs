@@ -10,6 +10,7 @@ use super::*;
 use crate::authoring::Language;
 use crate::dynamo::WireItem;
 use crate::item::{Change, Looks};
+use crate::migration::{Cap, Guard, Phase};
 
 fn source(text: &str) -> Source {
     Source {
@@ -357,6 +358,28 @@ fn whatever_a_call_does_to_the_engine_the_next_one_finds_it_as_it_was() {
 }
 
 #[test]
+fn the_stack_of_a_call_is_counted_from_where_it_begins() {
+    fn deeper(script: &Script, before: &WireItem) -> WireItem {
+        let room = std::hint::black_box([0_u8; 2 * STACK_BYTES_MAX]);
+        let made = script.makes(before);
+        assert_eq!(room.len(), 2 * STACK_BYTES_MAX);
+        made
+    }
+    let script = Script::body("item.n += 1");
+    let (before, after) = (item([("n", n("1"))]), item([("n", n("2"))]));
+    assert_eq!(script.makes(&before), after);
+    assert_eq!(deeper(&script, &before), after);
+    let begun_deeper = Script::body("item.n += 1");
+    assert_eq!(deeper(&begun_deeper, &before), after);
+    assert_eq!(begun_deeper.makes(&before), after);
+
+    // Not from where the script last asked for an attribute.
+    let script = Script::body("const f = (i) => { item[`n${i}`]; return f(i + 1) + 1 }; f(0)");
+    let many = (0..10_000).map(|i| (format!("n{i}"), n("12345678901234567890")));
+    assert!(script.fails(&many.collect()).contains("call stack"));
+}
+
+#[test]
 fn an_item_is_not_kept_from_call_to_call_and_memory_does_not_grow() {
     // A function that has ended can keep variables, the one place that is out of reach.
     let kept = Script::of(
@@ -480,11 +503,15 @@ fn a_script_says_all_that_a_backfill_can_be_told() {
     let spec = migration.spec();
     assert_eq!((spec.id.as_str(), spec.description.as_str()), ("0001_a", "labels"));
     assert_eq!(spec.language, Language::JavaScript);
-    assert_eq!(spec.phase, crate::migration::Phase::Contract);
+    assert_eq!(spec.phase, Phase::Contract);
     assert!(spec.reversible && spec.idempotent && spec.offered.is_none());
-    insta::assert_debug_snapshot!(spec.backfills, @"");
-    let other = script_with_at_most("200");
-    assert_eq!(other.spec().backfills[0].cap, crate::migration::Cap::Units(200));
+    let [backfill] = spec.backfills.as_slice() else { panic!("{spec:?}") };
+    assert_eq!((backfill.table.as_str(), backfill.segments), ("orders", Some(8)));
+    assert_eq!((backfill.guard, backfill.cap), (Some(Guard::Stamp), Cap::PerCent(50)));
+    assert!(backfill.has_down && backfill.loss.is_none());
+    let other =
+        read(&source("export const table = 't', up = () => {}, atMost = 200")).unwrap().spec();
+    assert_eq!((other.backfills[0].cap, other.reversible), (Cap::Units(200), false));
 
     let script = Arc::new(script);
     let verified = |number: &str| verify(&script, &item([("n", n(number))]).into());
@@ -493,10 +520,6 @@ fn a_script_says_all_that_a_backfill_can_be_told() {
     let vague = Arc::new(source("export function verify(item) { item.n > 1 }"));
     let why = verify(&vague, &item([]).into()).unwrap_err().to_string();
     assert!(why.contains("verify returned undefined; return true"), "{why}");
-}
-
-fn script_with_at_most(units: &str) -> Migration {
-    read(&source(&format!("export const table = 't', up = () => {{}}, atMost = {units}"))).unwrap()
 }
 
 #[test]

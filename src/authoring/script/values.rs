@@ -5,7 +5,7 @@ use std::fmt;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rquickjs::object::{Filter, Property};
-use rquickjs::{Array, Ctx, Function, Object, String as Text, Type, TypedArray, Value};
+use rquickjs::{Array, Ctx, Function, IntoJs, Object, String as Text, Type, TypedArray, Value};
 
 use super::number;
 use crate::dynamo::{WireItem, canonical_number, same};
@@ -29,12 +29,12 @@ impl From<rquickjs::Error> for Refusal {
     }
 }
 
-/// What the script's side makes of values.
-pub(super) struct Makers<'js> {
-    /// A `Decimal` of these digits.
-    pub(super) decimal: Function<'js>,
-    /// A `Set` of these elements.
-    pub(super) set: Function<'js>,
+/// A value on its way to a script, and what the script's side has to unpack in it.
+pub(super) struct Parcel<'js> {
+    ctx: Ctx<'js>,
+    /// For each, in this order: the array or object that it is in, its index or name there, and what it is made from: digits
+    /// for a `Decimal`, an array for a `Set`.
+    packed: Array<'js>,
 }
 
 /// Where a value is in an item.
@@ -64,56 +64,105 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-impl<'js> Makers<'js> {
-    /// A value as a script sees it.
-    pub(super) fn value(
+impl<'js> Parcel<'js> {
+    /// The value, as the only element of an array, followed by what is to be unpacked.
+    pub(super) fn of(ctx: &Ctx<'js>, value: &AttributeValue) -> rquickjs::Result<Array<'js>> {
+        let sent = Array::new(ctx.clone())?;
+        let parcel = Self { ctx: ctx.clone(), packed: Array::new(ctx.clone())? };
+        let value = parcel.value(value, sent.as_value(), 0)?;
+        sent.set(0, value)?;
+        if parcel.packed.is_empty() {
+            return Ok(sent);
+        }
+        sent.set(1, parcel.packed)?;
+        Ok(sent)
+    }
+
+    /// The value, which will be `within` something under this name or index.
+    fn value<K: IntoJs<'js> + Copy>(
         &self,
-        ctx: &Ctx<'js>,
         value: &AttributeValue,
+        within: &Value<'js>,
+        key: K,
     ) -> rquickjs::Result<Value<'js>> {
         match value {
-            AttributeValue::S(text) => Ok(Text::from_str(ctx.clone(), text)?.into_value()),
-            AttributeValue::N(digits) => self.number(ctx, digits),
-            AttributeValue::Bool(is) => Ok(Value::new_bool(ctx.clone(), *is)),
-            AttributeValue::B(bytes) => binary(ctx, bytes),
+            AttributeValue::S(text) => self.text(text),
+            AttributeValue::N(digits) => self.number(digits, within, key),
+            AttributeValue::Bool(is) => Ok(Value::new_bool(self.ctx.clone(), *is)),
+            AttributeValue::B(bytes) => self.binary(bytes),
             AttributeValue::L(list) => {
-                let elements = list.iter().map(|value| self.value(ctx, value));
-                Ok(array(ctx, elements)?.into_value())
+                self.array(list, |value, array, index| self.value(value, array, index))
             }
             AttributeValue::M(map) => {
-                let object = Object::new(ctx.clone())?;
+                let object = Object::new(self.ctx.clone())?;
                 for (name, value) in map {
-                    define(&object, name, self.value(ctx, value)?)?;
+                    define(&object, name, self.value(value, object.as_value(), name.as_str())?)?;
                 }
                 Ok(object.into_value())
             }
-            AttributeValue::Ss(texts) => self.set(
-                ctx,
-                texts.iter().map(|text| Ok(Text::from_str(ctx.clone(), text)?.into_value())),
-            ),
-            AttributeValue::Ns(numbers) => {
-                self.set(ctx, numbers.iter().map(|digits| self.number(ctx, digits)))
+            AttributeValue::Ss(texts) => {
+                let set = self.array(texts, |text, _, _| self.text(text))?;
+                self.pack(within, key, set)
             }
-            AttributeValue::Bs(all) => self.set(ctx, all.iter().map(|bytes| binary(ctx, bytes))),
-            AttributeValue::Null(_) => Ok(Value::new_null(ctx.clone())),
-            // A type that DynamoDB has got since: it is there, and it cannot be used.
-            _ => Ok(Value::new_null(ctx.clone())),
+            AttributeValue::Ns(numbers) => {
+                let set =
+                    self.array(numbers, |digits, set, index| self.number(digits, set, index))?;
+                self.pack(within, key, set)
+            }
+            AttributeValue::Bs(all) => {
+                let set = self.array(all, |bytes, _, _| self.binary(bytes))?;
+                self.pack(within, key, set)
+            }
+            // Null, or a type that DynamoDB has got since: it is there, and what it holds is not to be had.
+            _ => Ok(Value::new_null(self.ctx.clone())),
         }
     }
 
-    fn number(&self, ctx: &Ctx<'js>, digits: &str) -> rquickjs::Result<Value<'js>> {
-        match number::as_double(digits) {
-            Some(double) => Ok(Value::new_number(ctx.clone(), double)),
-            None => self.decimal.call((digits,)),
-        }
+    fn text(&self, text: &str) -> rquickjs::Result<Value<'js>> {
+        Ok(Text::from_str(self.ctx.clone(), text)?.into_value())
     }
 
-    fn set(
+    fn number<K: IntoJs<'js>>(
         &self,
-        ctx: &Ctx<'js>,
-        elements: impl Iterator<Item = rquickjs::Result<Value<'js>>>,
+        digits: &str,
+        within: &Value<'js>,
+        key: K,
     ) -> rquickjs::Result<Value<'js>> {
-        self.set.call((array(ctx, elements)?,))
+        match number::as_double(digits) {
+            Some(double) => Ok(Value::new_number(self.ctx.clone(), double)),
+            None => self.pack(within, key, self.text(digits)?),
+        }
+    }
+
+    fn binary(&self, bytes: &Blob) -> rquickjs::Result<Value<'js>> {
+        Ok(TypedArray::<u8>::new_copy(self.ctx.clone(), bytes.as_ref())?.into_value())
+    }
+
+    fn array<T>(
+        &self,
+        elements: &[T],
+        element: impl Fn(&T, &Value<'js>, usize) -> rquickjs::Result<Value<'js>>,
+    ) -> rquickjs::Result<Value<'js>> {
+        let array = Array::new(self.ctx.clone())?;
+        for (index, one) in elements.iter().enumerate() {
+            array.set(index, element(one, array.as_value(), index)?)?;
+        }
+        Ok(array.into_value())
+    }
+
+    /// Notes what is to be unpacked, and holds its place.
+    fn pack<K: IntoJs<'js>>(
+        &self,
+        within: &Value<'js>,
+        key: K,
+        from: Value<'js>,
+    ) -> rquickjs::Result<Value<'js>> {
+        let entry = Array::new(self.ctx.clone())?;
+        entry.set(0, within.clone())?;
+        entry.set(1, key)?;
+        entry.set(2, from)?;
+        self.packed.set(self.packed.len(), entry)?;
+        Ok(Value::new_null(self.ctx.clone()))
     }
 }
 
@@ -347,21 +396,6 @@ fn has_twice<T: Ord>(elements: impl Iterator<Item = T>) -> bool {
     let mut elements: Vec<_> = elements.collect();
     elements.sort();
     elements.windows(2).any(|pair| pair[0] == pair[1])
-}
-
-fn binary<'js>(ctx: &Ctx<'js>, bytes: &Blob) -> rquickjs::Result<Value<'js>> {
-    Ok(TypedArray::<u8>::new_copy(ctx.clone(), bytes.as_ref())?.into_value())
-}
-
-fn array<'js>(
-    ctx: &Ctx<'js>,
-    elements: impl Iterator<Item = rquickjs::Result<Value<'js>>>,
-) -> rquickjs::Result<Array<'js>> {
-    let array = Array::new(ctx.clone())?;
-    for (index, element) in elements.enumerate() {
-        array.set(index, element?)?;
-    }
-    Ok(array)
 }
 
 /// Sets a property whatever the prototype has under its name.
