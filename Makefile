@@ -145,6 +145,11 @@ infra/lib/rights.json: ## Write what the function may do to tables, for the cons
 	cargo run --quiet --example rights > "$@.new"
 	mv "$@.new" "$@"
 
+# A test compares it with what the library says.
+.PHONY: schemas
+schemas: ## Write the JSON Schemas of the files that people write
+	TABLEWRIGHT_WRITE_SCHEMAS=1 cargo test --lib -- the_schema_in_the_repository_is_that_of_the_types
+
 .PHONY: clean
 clean: ## Remove what the other targets made, the tools excepted
 	cargo clean

@@ -1,5 +1,6 @@
 //! Migrations that are files: found in a folder, read by what they are written in, with every fault in its place.
 
+mod declarative;
 mod fault;
 mod folder;
 
@@ -7,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "schema")]
+pub use self::declarative::migration_schema;
 pub use self::fault::{Fault, Place};
 pub use self::folder::folder;
 use crate::migration::Migration;
@@ -66,8 +69,7 @@ pub fn read(source: &Source) -> Result<Migration, Vec<Fault>> {
     let unknown =
         || vec![Fault::new(&source.file, format!("this build reads no {}", source.language))];
     match source.language {
-        Language::Yaml | Language::JavaScript | Language::Rust | Language::Unknown => {
-            Err(unknown())
-        }
+        Language::Yaml => declarative::read(source),
+        Language::JavaScript | Language::Rust | Language::Unknown => Err(unknown()),
     }
 }
