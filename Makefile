@@ -36,7 +36,7 @@ DYNAMODB_LOCAL := $(TOOLS)/dynamodb-local/installed
 
 # Tests in which the engine makes no difference: loops over faults, and what runs on the strict plane or on none.
 ENGINELESS := exactly_once:: matrix:: faults:: whatever_stops strict:: sequencing:: features:: convergence:: backfills:: \
-	planner:: normalisation:: preflight:: signed:: slices:: workers::
+	declarative:: planner:: normalisation:: preflight:: signed:: slices:: workers::
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 LAMBDA_DIR := target/lambda

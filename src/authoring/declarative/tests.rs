@@ -370,10 +370,7 @@ fn a_fingerprint_is_of_what_is_meant() {
     let mut seen = std::collections::BTreeMap::from([(fingerprint(base), base.to_owned())]);
     for text in others {
         let fingerprint = fingerprint(&text);
-        assert!(
-            fingerprint.starts_with("yaml ") && fingerprint.len() == 21,
-            "{fingerprint}"
-        );
+        assert!(fingerprint.starts_with("yaml ") && fingerprint.len() == 21, "{fingerprint}");
         if let Some(other) = seen.insert(fingerprint, text.clone()) {
             panic!("these are told apart by nothing:\n{other}\n{text}");
         }
