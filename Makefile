@@ -36,7 +36,7 @@ DYNAMODB_LOCAL := $(TOOLS)/dynamodb-local/installed
 
 # Tests in which the engine makes no difference: loops over faults, and what runs on the strict plane or on none.
 ENGINELESS := exactly_once:: matrix:: faults:: whatever_stops strict:: sequencing:: features:: convergence:: backfills:: \
-	planner:: normalisation:: preflight:: signed:: slices:: workers::
+	declarative:: planner:: normalisation:: preflight:: signed:: slices:: workers::
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 LAMBDA_DIR := target/lambda
@@ -144,6 +144,11 @@ infra/lib/state-machine.json: ## Write the definition of the state machine for t
 infra/lib/rights.json: ## Write what the function may do to tables, for the construct
 	cargo run --quiet --example rights > "$@.new"
 	mv "$@.new" "$@"
+
+# A test compares it with what the library says.
+.PHONY: schemas
+schemas: ## Write the JSON Schemas of the files that people write
+	TABLEWRIGHT_WRITE_SCHEMAS=1 cargo test --lib -- the_schema_in_the_repository_is_that_of_the_types
 
 .PHONY: clean
 clean: ## Remove what the other targets made, the tools excepted

@@ -1,5 +1,6 @@
 //! Migrations that are files: found in a folder, read by what they are written in, with every fault in its place.
 
+mod declarative;
 mod fault;
 mod folder;
 mod script;
@@ -8,6 +9,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "schema")]
+pub use self::declarative::migration_schema;
 pub use self::fault::{Fault, Place};
 pub use self::folder::folder;
 pub use self::script::TYPES;
@@ -68,7 +71,8 @@ pub fn read(source: &Source) -> Result<Migration, Vec<Fault>> {
     let unknown =
         || vec![Fault::new(&source.file, format!("this build reads no {}", source.language))];
     match source.language {
+        Language::Yaml => declarative::read(source),
         Language::JavaScript => script::read(source),
-        Language::Yaml | Language::Rust | Language::Unknown => Err(unknown()),
+        Language::Rust | Language::Unknown => Err(unknown()),
     }
 }

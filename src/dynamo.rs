@@ -28,6 +28,7 @@ pub use self::describe::{Description, IndexPhase, Status};
 pub(crate) use self::edit::{ATTRIBUTES_MAX, Edit, Kind, Statement, key_of};
 pub(crate) use self::errors::chain;
 pub use self::errors::{Class, Error, Service, classify};
+pub(crate) use self::items::{Executed, Repeat};
 pub use self::items::{ItemWrite, Page, Transacted, WireItem, Written};
 pub(crate) use self::values::{canonical_number, digest, same, size};
 

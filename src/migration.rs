@@ -19,6 +19,7 @@ use crate::backfill::{self as engine, Counts, Direction, Job};
 use crate::copy::Copying;
 pub use crate::copy::MARK;
 use crate::deadline::Deadline;
+use crate::dynamo::Dynamo;
 use crate::interrupt::{Interrupt, panic_message};
 use crate::item::{Change, Item};
 use crate::ledger::Lease;
@@ -411,6 +412,11 @@ impl Context {
     #[must_use]
     pub fn dynamo(&self) -> &aws_sdk_dynamodb::Client {
         self.inner.services.dynamo.client()
+    }
+
+    /// The same, as our own code sends requests.
+    pub(crate) fn requests(&self) -> &Dynamo {
+        &self.inner.services.dynamo
     }
 
     /// Time left before this slice of work has to stop.

@@ -118,8 +118,8 @@ impl Rule<'_> {
         };
         Err(format!(
             "transforming its own result {differs}, and an interrupted run may meet an item twice. \
-             Make the transform leave alone what it has changed, or give the backfill a guard: \
-             Guard::Stamp marks each changed item, Guard::Journal keeps what it was in the ledger"
+             Make it leave alone what it has changed, or give it a guard: stamp marks each changed item, \
+             journal keeps what it was in the ledger"
         ))
     }
 
@@ -208,7 +208,7 @@ mod tests {
     fn a_second_application_that_differs_is_refused_before_the_first() {
         let refused = verdict(None, Direction::Up, |n| n + 1, &item(1));
         let Verdict::Refuses(why) = refused else { panic!("{refused:?}") };
-        for part in ["changes n once more", "Guard::Stamp", "Guard::Journal"] {
+        for part in ["changes n once more", "a guard: stamp marks", "journal keeps"] {
             assert!(why.contains(part), "{why}");
         }
         assert_eq!(after(verdict(None, Direction::Up, |_| 7, &item(1)), &item(1)), item(7));

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::execute_statement::ExecuteStatementError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -13,7 +14,7 @@ use aws_sdk_dynamodb::types as sdk;
 use futures::FutureExt;
 
 use super::edit::Edit;
-use super::{Class, Dynamo, Error, Result, Service, found};
+use super::{Class, Dynamo, Error, Result, Service, again_while, found, some_list};
 
 /// An item or a key in DynamoDB's own form: numbers keep their 38 digits.
 pub type WireItem = HashMap<String, sdk::AttributeValue>;
@@ -51,6 +52,24 @@ pub enum Written {
     Done,
     /// The condition did not hold; this is the item as it is now, or `None` where it is gone.
     Conflict(Option<WireItem>),
+}
+
+/// When a statement is sent again that may have been carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Whenever it seems useful: a second time does no harm.
+    AtWill,
+    /// Only where DynamoDB has refused it, and so nothing was done.
+    WhereRefused,
+}
+
+/// What became of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Executed {
+    /// It was carried out.
+    Done,
+    /// It inserts an item where there is one.
+    AlreadyThere,
 }
 
 /// What became of a transaction whose first action is a condition.
@@ -277,6 +296,43 @@ impl Dynamo {
             .return_values_on_condition_check_failure(ALL_OLD);
         let result = call.send().boxed().await.map(|output| output.consumed_capacity);
         conditional(name, "PutItem", result)
+    }
+
+    /// Carries out a PartiQL statement that writes.
+    ///
+    /// # Errors
+    /// As classified.
+    pub(crate) async fn execute_statement(
+        &self,
+        table: &str,
+        statement: &str,
+        parameters: &[sdk::AttributeValue],
+        repeat: Repeat,
+    ) -> Result<Executed> {
+        let client = match repeat {
+            Repeat::AtWill => &self.client,
+            Repeat::WhereRefused => &self.once,
+        };
+        let parameters = some_list(parameters.to_vec());
+        let send = || async {
+            let call =
+                client.execute_statement().statement(statement).set_parameters(parameters.clone());
+            self.sent.fetch_add(1, Ordering::Relaxed);
+            match call.send().boxed().await {
+                Ok(_) => Ok(Executed::Done),
+                Err(error) => match error.as_service_error() {
+                    Some(ExecuteStatementError::DuplicateItemException(_)) => {
+                        Ok(Executed::AlreadyThere)
+                    }
+                    _ => Err(Error::from_sdk("ExecuteStatement", table, &error)),
+                },
+            }
+        };
+        let passes = |error: &Error| match repeat {
+            Repeat::AtWill => error.is_transient(),
+            Repeat::WhereRefused => matches!(error.class, Class::Throttled | Class::Busy),
+        };
+        again_while(passes, send).await
     }
 
     /// Writes up to 100 actions together or not at all.

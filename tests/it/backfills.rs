@@ -178,7 +178,7 @@ async fn what_a_second_application_would_change_is_refused_before_it_is_written(
     let migration =
         Migration::backfill("0001_a", "orders", increment).down_items(|_| Ok(Change::Keep));
     world
-        .fails(migration, &["item pk=", "changes n once more", "Guard::Stamp", "Guard::Journal"])
+        .fails(migration, &["item pk=", "changes n once more", "a guard: stamp", "journal keeps"])
         .await;
     assert_eq!(world.ns().await, [("1".to_owned(), 50)].into());
 }

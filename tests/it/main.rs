@@ -12,6 +12,7 @@ mod backfills;
 mod commands;
 mod convergence;
 mod copies;
+mod declarative;
 mod deploys;
 mod detached;
 mod exactly_once;
