@@ -40,7 +40,7 @@ pub(super) async fn of(
     };
     Ok(match plan::plan(&input) {
         Ok(plan) => {
-            let explained = plan.explain(&observed);
+            let explained = plan.explain(&input);
             let text = explained.to_string();
             Planned { plan: Some(explained), refused: Vec::new(), text }
         }
