@@ -5,6 +5,7 @@ mod declaration;
 mod migrations;
 mod tables;
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use serde::Serialize;
@@ -115,7 +116,7 @@ pub(super) fn plan(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec<Stri
             finding.severity = Severity::Note;
         }
     }
-    findings.sort_by(|a, b| b.severity.cmp(&a.severity));
+    findings.sort_by_key(|finding| Reverse(finding.severity));
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     objections.extend(errors.map(Finding::objection));
     plan.findings = findings;

@@ -58,8 +58,8 @@ impl fmt::Display for Explanation {
         self.notices.iter().try_for_each(|notice| writeln!(f, "! {notice}"))?;
         for finding in &self.findings {
             writeln!(f, "! {finding}")?;
-            let offered = finding.offered.iter().flat_map(|offered| offered.lines());
-            offered.map(|line| writeln!(f, "      {line}")).collect::<fmt::Result>()?;
+            let mut offered = finding.offered.iter().flat_map(|offered| offered.lines());
+            offered.try_for_each(|line| writeln!(f, "      {line}"))?;
         }
         if let Some(basis) = self.basis {
             writeln!(f, "  {basis}")?;

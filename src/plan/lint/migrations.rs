@@ -18,7 +18,7 @@ const LARGE_BYTES: u64 = 10 << 30;
 /// More items than this that fail are no oddities any more.
 const FEW_FAILURES: u64 = 100;
 /// Hundredths of a US dollar from which on a journal is dear.
-const DEAR_CENTS: u64 = 100_00;
+const DEAR_CENTS: u64 = 10_000;
 /// Items from which on readers of a stream have more of a migration than of the application.
 const FLOOD_ITEMS: u64 = 10_000;
 
