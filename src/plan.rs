@@ -13,7 +13,7 @@ mod keys;
 mod last;
 mod leaving;
 mod lint;
-mod markdown;
+pub(crate) mod markdown;
 mod migrations;
 mod person;
 mod replicas;

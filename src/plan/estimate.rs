@@ -2,6 +2,7 @@
 //! cents from hundreds of dollars, before anything is begun.
 
 use std::fmt;
+use std::ops::Add;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -57,14 +58,18 @@ pub struct Estimate {
     pub seconds: u64,
 }
 
-impl std::ops::AddAssign for Estimate {
-    fn add_assign(&mut self, other: Self) {
-        self.items += other.items;
-        self.bytes += other.bytes;
-        self.read_units += other.read_units;
-        self.write_units += other.write_units;
-        self.us_cents += other.us_cents;
-        self.seconds += other.seconds;
+impl Add for Estimate {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            items: self.items.saturating_add(other.items),
+            bytes: self.bytes.saturating_add(other.bytes),
+            read_units: self.read_units.saturating_add(other.read_units),
+            write_units: self.write_units.saturating_add(other.write_units),
+            us_cents: self.us_cents.saturating_add(other.us_cents),
+            seconds: self.seconds.saturating_add(other.seconds),
+        }
     }
 }
 
@@ -162,11 +167,8 @@ pub(super) fn of_migration(
         | MigrationStep::CatchUp { .. } => return None,
     };
     let spec = specs.iter().find(|spec| spec.id == *id)?;
-    let mut sum = Estimate::default();
-    if !spec.backfills.is_empty() {
-        for backfill in &spec.backfills {
-            sum += of_backfill(backfill, observed);
-        }
+    let backfills = spec.backfills.iter().map(|backfill| of_backfill(backfill, observed));
+    if let Some(sum) = backfills.reduce(Add::add) {
         return Some(sum);
     }
     // A copy reads one table and writes as many items to the other.

@@ -39,6 +39,8 @@ pub struct Explanation {
     pub notices: Vec<String>,
     /// What a careful reviewer would say, the heaviest first.
     pub findings: Vec<Finding>,
+    /// What the migrations take together, as far as it can be told.
+    pub total: Option<Estimate>,
     /// What the estimates rest on, where there are some.
     pub basis: Option<&'static str>,
     /// How long the tables take at least and, where nothing goes by the number of items, at most, in seconds.
@@ -109,7 +111,7 @@ pub enum Held {
 impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::BeyondTarget => "after Migrations.Target, not run",
+            Self::BeyondTarget => "after Migrations.Target",
             Self::Skipped => "older than what is done, skipped",
             Self::Future => "on record, newer than this build",
             Self::Missing => "on record, missing in this build",
@@ -138,6 +140,7 @@ impl Plan {
             tables: explain(&self.tables),
             pending: !self.is_empty(),
             migrations: self.migrations.iter().map(MigrationStep::to_string).collect(),
+            total: total(&details),
             basis: details.iter().any(|one| one.estimate.is_some()).then_some(BASIS),
             details,
             held: held(input, self),
@@ -161,6 +164,11 @@ fn explained(input: &Input<'_>, step: &MigrationStep) -> ExplainedMigration {
         way_back: spec.and_then(way_back),
         estimate: estimate::of_migration(step, input.observed, input.specs),
     }
+}
+
+fn total(details: &[ExplainedMigration]) -> Option<Estimate> {
+    let known = details.iter().filter_map(|one| one.estimate);
+    known.reduce(|sum, one| sum + one)
 }
 
 fn way_back(spec: &Spec) -> Option<&'static str> {

@@ -116,8 +116,30 @@ pub(super) fn plan(input: &Input<'_>, plan: &mut Plan, objections: &mut Vec<Stri
             finding.severity = Severity::Note;
         }
     }
+    let mut findings = together(findings);
     findings.sort_by_key(|finding| Reverse(finding.severity));
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     objections.extend(errors.map(Finding::objection));
     plan.findings = findings;
+}
+
+impl Finding {
+    /// Whether both say the same, if of different things.
+    fn says_what(&self, other: &Self) -> bool {
+        let of = |one: &Self| Self { about: String::new(), ..one.clone() };
+        of(self) == of(other)
+    }
+}
+
+/// What is to be said alike of several things is said once.
+fn together(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut said: Vec<Finding> = Vec::new();
+    for finding in findings {
+        match said.iter_mut().find(|earlier| earlier.says_what(&finding)) {
+            Some(earlier) if earlier.about == finding.about => {}
+            Some(earlier) => earlier.about = format!("{}, {}", earlier.about, finding.about),
+            None => said.push(finding),
+        }
+    }
+    said
 }

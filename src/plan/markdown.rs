@@ -2,9 +2,10 @@
 //! behind a fold.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::Refused;
-use super::estimate::{bytes, dollars, thousands, words};
+use super::estimate::{Estimate, bytes, dollars, thousands, words};
 use super::explain::{ExplainedMigration, ExplainedStep, Explanation};
 use super::lint::{Finding, Severity};
 
@@ -95,6 +96,12 @@ fn migrations(out: &mut String, explained: &Explanation) {
     for (line, details) in explained.migrations.iter().zip(&explained.details) {
         migration(out, line, details);
     }
+    if let Some(total) = explained.total.filter(|_| explained.details.len() > 1) {
+        let mut cells = vec!["**all**".to_owned()];
+        cells.extend(figures(&total));
+        cells.push(String::new());
+        row(out, &cells);
+    }
     if let Some(basis) = explained.basis {
         let _ = write!(out, "\n<sub>{}</sub>\n", inline(basis));
     }
@@ -113,19 +120,20 @@ fn migration(out: &mut String, line: &str, details: &ExplainedMigration) {
         let _ = write!(name, "<br>{}", cell(&details.description));
     }
     let mut cells = vec![name];
-    cells.extend(match &details.estimate {
-        Some(estimate) => [
-            thousands(estimate.items),
-            bytes(estimate.bytes),
-            thousands(estimate.read_units),
-            thousands(estimate.write_units),
-            dollars(estimate.us_cents),
-            words(std::time::Duration::from_secs(estimate.seconds)),
-        ],
-        None => [const { String::new() }; 6],
-    });
+    cells.extend(details.estimate.as_ref().map_or([const { String::new() }; 6], figures));
     cells.push(details.way_back.map_or_else(|| "none".to_owned(), cell));
     row(out, &cells);
+}
+
+fn figures(estimate: &Estimate) -> [String; 6] {
+    [
+        thousands(estimate.items),
+        bytes(estimate.bytes),
+        thousands(estimate.read_units),
+        thousands(estimate.write_units),
+        dollars(estimate.us_cents),
+        words(Duration::from_secs(estimate.seconds)),
+    ]
 }
 
 fn finding(finding: &Finding) -> String {
@@ -181,7 +189,7 @@ fn code(text: &str) -> String {
 }
 
 /// A block of text as it is, whatever backticks it has.
-fn fenced(text: &str, language: &str) -> String {
+pub(crate) fn fenced(text: &str, language: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}{language}\n{}\n{fence}", text.trim_end())

@@ -1,7 +1,9 @@
 //! The plan as a reviewer reads it on a terminal.
 
 use std::fmt;
+use std::time::Duration;
 
+use super::estimate::{dollars, words};
 use super::explain::{ExplainedMigration, ExplainedStep, Explanation, Held};
 use super::facts::Takes;
 
@@ -48,7 +50,7 @@ impl fmt::Display for Explanation {
             write!(f, "{details}")?;
         }
         for held in self.held.iter().filter(|held| held.why == Held::BeyondTarget) {
-            writeln!(f, "  migration {}: {}", held.id, held.why)?;
+            writeln!(f, "  migration {}: {}, not run", held.id, held.why)?;
         }
         self.staying.iter().try_for_each(|step| write!(f, "{step}"))?;
         if !self.removals.is_empty() {
@@ -70,14 +72,17 @@ impl fmt::Display for Explanation {
         }
         f.write_str(&self.counts())?;
         match self.seconds {
-            (0, Some(0)) => writeln!(f, "."),
-            (least, Some(most)) => {
-                writeln!(f, "; the tables take {}.", Takes::Seconds(least, most))
-            }
+            (0, Some(0)) => {}
+            (least, Some(most)) => write!(f, "; the tables take {}", Takes::Seconds(least, most))?,
             (least, None) => {
-                writeln!(f, "; the tables take {} min or longer.", least.div_ceil(60).max(1))
+                write!(f, "; the tables take {} min or longer", least.div_ceil(60).max(1))?;
             }
         }
+        if let Some(total) = self.total.filter(|total| total.items > 0) {
+            let takes = words(Duration::from_secs(total.seconds));
+            write!(f, "; the migrations take about {takes} and {}", dollars(total.us_cents))?;
+        }
+        writeln!(f, ".")
     }
 }
 

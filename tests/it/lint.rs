@@ -1,6 +1,6 @@
 //! What the planner says about a plan: each code where it is due and not where it nearly is, and nothing of an ordinary deploy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tablewright::authoring::Language;

@@ -140,10 +140,10 @@ codes! {
         "It is a function that is not declared idempotent. An invocation that ends under it, or a failure without a way back, \
          leaves it half done, and every deploy is then refused until a person has said what is the case. Make it safe to repeat \
          (Context::step records each part once) and declare it idempotent, or make it a backfill."
-    LongerThanDeploy "TW027" Warning "a migration takes longer than a deploy waits":
-        "CloudFormation waits an hour for a custom resource. By the size of the table and the pace that it can be written at, \
-         the migration takes longer: the deploy fails with what was done on record, and goes on with the next one, again and \
-         again. Completion: detached has the deploy succeed and the migration go on behind it; the code must then cope with \
+    LongerThanDeploy "TW027" Warning "migrations take longer than a deploy waits":
+        "CloudFormation waits an hour for a custom resource. By the size of the tables and the pace that they can be written \
+         at, the migrations take longer: the deploy fails with what was done on record, and the next one goes on, again and \
+         again. Migrations.Target deploys some at a time. Completion: detached has the deploy succeed and the migration go on behind it; the code must then cope with \
          items of both shapes. A higher cap, or more throughput for the time of the migration, shortens it."
     UncappedScan "TW028" Warning "a large table is migrated at the default pace":
         "Without a cap a backfill takes up to 90 per cent of what the table is provisioned or limited to, and of a table on demand \

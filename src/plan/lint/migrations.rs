@@ -30,13 +30,13 @@ pub(super) fn findings(input: &Input<'_>, plan: &Plan) -> Vec<Finding> {
         | MigrationStep::RetryFailed { .. } => None,
     });
     let runs: Vec<&Spec> = runs.collect();
-    let mut findings: Vec<_> = phases_together(&runs).into_iter().collect();
+    let all = [phases_together(&runs), too_long(input, &runs)];
+    let mut findings: Vec<_> = all.into_iter().flatten().collect();
     for spec in runs {
         findings.extend(way_back(input, spec));
         findings.extend(not_repeatable(spec));
         findings.extend(spec.tables.iter().filter_map(|table| foreign(input, spec, table)));
         findings.extend(spec.tables.iter().filter_map(|table| leaving(plan, spec, table)));
-        findings.extend(too_long(input, spec));
         for backfill in &spec.backfills {
             let about = Backfilled { input, spec, backfill };
             findings.extend(about.loss());
@@ -144,20 +144,31 @@ fn leaving(plan: &Plan, spec: &Spec, table: &str) -> Option<Finding> {
     })
 }
 
-fn too_long(input: &Input<'_>, spec: &Spec) -> Option<Finding> {
+/// What all migrations of the deploy take together, which one deploy has an hour for.
+fn too_long(input: &Input<'_>, runs: &[&Spec]) -> Option<Finding> {
     match input.desired.completion {
         Completion::Blocking => {}
         Completion::Detached => return None,
     }
-    let each = spec.backfills.iter().map(|one| estimate::of_backfill(one, input.observed).seconds);
-    let takes = Duration::from_secs(each.sum());
+    let of = |spec: &&Spec| -> u64 {
+        let each = spec.backfills.iter();
+        each.map(|one| estimate::of_backfill(one, input.observed).seconds).sum()
+    };
+    let takes = Duration::from_secs(runs.iter().map(of).sum());
+    let longest = runs.iter().max_by_key(|spec| of(spec))?;
     (takes > DEPLOY).then(|| {
-        Finding::of_migration(
-            Code::LongerThanDeploy,
-            &spec.id,
-            format!("it takes about {}, and a deploy waits an hour", words(takes)),
-            "set Completion: detached, raise its cap, or give the table more throughput meanwhile",
-        )
+        let alone = words(Duration::from_secs(of(longest)));
+        let problem = match runs {
+            [_] => format!("it takes about {alone}, and a deploy waits an hour"),
+            several => format!(
+                "it takes about {alone}, all {} of this deploy {}, and a deploy waits an hour",
+                several.len(),
+                words(takes)
+            ),
+        };
+        let fix = "set Completion: detached, deploy some at a time (Migrations.Target), raise a cap, or give the table more \
+                   throughput meanwhile";
+        Finding::of_migration(Code::LongerThanDeploy, &longest.id, problem, fix)
     })
 }
 

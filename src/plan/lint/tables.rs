@@ -3,7 +3,7 @@
 use super::{Code, Finding};
 use crate::ledger::rows::TableRow;
 use crate::observe::LiveTable;
-use crate::plan::estimate::{self, DEPLOY};
+use crate::plan::estimate::{self, DEPLOY, thousands};
 use crate::plan::{Completion, Fate, Input, Leaving, Plan, Setting, TablePlan, TableStep};
 use crate::schema::{Encryption, Policy, Recovery, Stream};
 
@@ -24,8 +24,10 @@ fn of_leaving(input: &Input<'_>, leaving: &Leaving) -> Option<Finding> {
         return Some(Finding::of_table(Code::TableBackedUp, table, problem, fix));
     }
     let items = input.observed.tables.get(table).map_or(0, |live| live.description.items);
+    let items =
+        if items == 0 { "its items".to_owned() } else { format!("its {} items", thousands(items)) };
     let problem = format!(
-        "its removal policy is delete, and neither a snapshot nor point-in-time recovery keeps its items (about {items})"
+        "its removal policy is delete, and neither a snapshot nor point-in-time recovery keeps {items}"
     );
     let fix = "set RemovalPolicy: snapshot in a deploy before, if the items may be needed";
     Some(Finding::of_table(Code::TableDeleted, table, problem, fix))
