@@ -10,6 +10,7 @@ mod checkpoint;
 mod division;
 mod failures;
 mod journal;
+pub(crate) mod preview;
 mod progress;
 mod queue;
 mod rate;

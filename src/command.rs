@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `status` | | the whole of [`Status`] |
 //! | `history` | `limit` (50) | `entries`, newest first, each a [`Entry`] |
-//! | `plan` | `properties`, as CloudFormation would send them | `plan` (an [`Explanation`](crate::plan::Explanation), `null` where it is refused), `refused` (each objection), `text` |
+//! | `plan` | `properties`, as CloudFormation would send them; `sample` (up to 100 items of each table, on which the pending migrations are tried), with it `redact` (`true`: of values, their types and sizes) | `pending` (whether there is something to do), `plan` (an [`Explanation`](crate::plan::Explanation), `null` where it is refused), `refused` (each objection), `sample` (a [`Preview`](crate::preview::Preview), or `null`), `text`, `markdown` (for a pull request) |
 //! | `unlock` | | `was` (whose the lease was, or `null`) |
 //! | `pause` | | `was` (as of `unlock`), `paused` (ids of migrations) |
 //! | `resume` | | `was` (the hold, or `null`), `left` (ids of migrations that are pending or not done) |
@@ -50,6 +50,7 @@ use crate::interrupt::Interrupt;
 use crate::ledger::Ledger;
 use crate::ledger::rows::entry;
 use crate::migrator::{BuildError, Migrator};
+use crate::preview::Sampling;
 use crate::services::Services;
 
 /// Name of the field that makes an event a command, and holds its verb.
@@ -92,7 +93,14 @@ enum Verb {
 enum Look {
     Status,
     History { limit: usize },
-    Plan { properties: Value },
+    Plan(Asked),
+}
+
+/// What a plan is made of, and what it is to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Asked {
+    properties: Value,
+    sample: Option<Sampling>,
 }
 
 /// What writes.
@@ -136,7 +144,7 @@ impl Verb {
         match self {
             Self::Look(Look::Status) => "status",
             Self::Look(Look::History { .. }) => "history",
-            Self::Look(Look::Plan { .. }) => "plan",
+            Self::Look(Look::Plan(_)) => "plan",
             Self::Act(act, _) => act.name(),
         }
     }
@@ -268,10 +276,10 @@ impl Command {
                 let history = history::of(&ledger, *limit).await?;
                 reply(verb, Ended::Done, &ledger, stack_of(&snapshot), history)
             }
-            Verb::Look(Look::Plan { properties }) => {
-                let (ledger, snapshot) = self.scope_of_a_plan(hands, properties).await?;
+            Verb::Look(Look::Plan(asked)) => {
+                let (ledger, snapshot) = self.scope_of_a_plan(hands, &asked.properties).await?;
                 let stack = stack_of(&snapshot).to_owned();
-                let plan = plan::of(hands, &ledger, snapshot, properties).await?;
+                let plan = plan::of(hands, &ledger, snapshot, asked).await?;
                 reply(verb, Ended::Done, &ledger, &stack, plan)
             }
             Verb::Act(act, signed) => {

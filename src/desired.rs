@@ -14,6 +14,7 @@ use serde_json::Value;
 
 pub use self::reader::Problem;
 use self::reader::{Node, Problems};
+use crate::plan::{Code, UnknownCode};
 use crate::schema::Table;
 
 /// Properties that CloudFormation adds or reads; no part of the declaration.
@@ -38,6 +39,8 @@ pub struct Desired {
     pub on_stack_rollback: OnStackRollback,
     /// Whether CloudFormation waits for the migrations.
     pub completion: Completion,
+    /// Findings that do not stand against this deploy.
+    pub allow: BTreeSet<Code>,
     /// Most tables that may leave a declaration at a time in order to be deleted.
     pub max_table_deletes: u64,
 }
@@ -229,8 +232,13 @@ fn read(node: &Node<'_>) -> Option<Desired> {
     let completion = fields.get("Completion").map_or(Some(Completion::default()), |node| {
         node.one_of(&[("blocking", Completion::Blocking), ("detached", Completion::Detached)])
     });
+    let mut allow = BTreeSet::new();
     for node in fields.get("Allow").map(|list| list.items()).unwrap_or_default() {
-        node.problem("this version knows no lint codes; leave it out");
+        match node.text().map(|word| word.parse()) {
+            Some(Ok(code)) => drop(allow.insert(code)),
+            Some(Err(unknown)) => node.problem(UnknownCode::to_string(&unknown)),
+            None => {}
+        }
     }
     let max_table_deletes = match fields.get("MaxTableDeletes") {
         Some(node) => node.at_least(0)?,
@@ -242,6 +250,7 @@ fn read(node: &Node<'_>) -> Option<Desired> {
         on_failure: on_failure?,
         on_stack_rollback: on_stack_rollback?,
         completion: completion?,
+        allow,
         max_table_deletes,
     })
 }

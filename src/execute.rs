@@ -183,7 +183,7 @@ async fn slice(run: &Run, known: Option<Snapshot>, budget: Deadline) -> Result<R
     }
     let ledger = run.lease.ledger();
     let generation = answers_with(run, observed.ledger.meta.as_ref(), &plan);
-    let mut notices = plan.notices.clone();
+    let mut notices: Vec<_> = plan.notices.iter().cloned().chain(plan.warned()).collect();
     commit::before_going_back(run, &observed.ledger).await?;
     notices.extend(tables::run_all(run, &observed.ledger, &plan.tables, budget).await?);
     notices.extend(migrations::run_all(run, &observed.ledger, &plan.migrations, budget).await?);

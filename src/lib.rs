@@ -40,6 +40,7 @@ pub mod execute;
 pub mod ledger;
 pub mod observe;
 pub mod plan;
+pub mod preview;
 pub mod rights;
 pub mod rollback;
 pub mod schema;

@@ -10,8 +10,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::backfill::Predicate;
 pub use self::backfill::{Backfill, BackfillSpec, Cap, Guard, Loss, STAMP, Sample};
+pub(crate) use self::backfill::{CAP, Predicate};
 pub use self::copy::{AfterGap, TableCopy, unmark};
 use crate::authoring::{Language, Source};
 use crate::backfill::share::Extent;

@@ -7,10 +7,13 @@ mod changes;
 mod copies;
 mod drift;
 mod estimate;
+mod explain;
 mod facts;
 mod keys;
 mod last;
 mod leaving;
+mod lint;
+pub(crate) mod markdown;
 mod migrations;
 mod person;
 mod replicas;
@@ -24,14 +27,16 @@ mod warm;
 use std::fmt;
 
 pub use self::changes::{Changes, changes};
+pub use self::estimate::{BASIS, Estimate};
+pub use self::explain::{ExplainedMigration, ExplainedStep, Explanation, Held, HeldMigration};
 pub use self::facts::{Caution, Facts, Takes};
 pub use self::last::{gone_back, retire, unfinished};
 pub use self::leaving::{Fate, Leaving, has_only_own_replicas};
+pub use self::lint::{Code, Finding, Severity, UnknownCode};
 pub use self::migrations::MigrationStep;
 pub use self::person::{Call, Concern, Trouble, WayOut, concern, held};
 pub use self::settings::Setting;
 pub use self::steps::{Completion, TableStep};
-pub use self::text::{ExplainedStep, Explanation};
 
 use crate::desired::Desired;
 use crate::ledger::Place;
@@ -96,6 +101,8 @@ pub struct Plan {
     pub leaving: Vec<Leaving>,
     /// What a person should know.
     pub notices: Vec<String>,
+    /// What a careful reviewer would say, the heaviest first.
+    pub findings: Vec<Finding>,
 }
 
 /// What is done to one table, in order.
@@ -130,6 +137,20 @@ impl Plan {
         removals.chain(doomed.map(ToString::to_string)).collect()
     }
 
+    /// What an answer has room for of the warnings: which they are, or how many.
+    #[must_use]
+    pub fn warned(&self) -> Option<String> {
+        const BYTES_MAX: usize = 200;
+        let heavy = self.findings.iter().filter(|one| one.severity >= Severity::Warning);
+        let named: Vec<_> = heavy.map(|one| format!("{} {}", one.code, one.about)).collect();
+        let all = format!("mind, as the log explains: {}", named.join(", "));
+        match named.len() {
+            0 => None,
+            _ if all.len() <= BYTES_MAX => Some(all),
+            n => Some(format!("mind the {n} warnings of the plan in the log")),
+        }
+    }
+
     /// What has to be waited for before it is known what to do.
     #[must_use]
     pub fn settling(&self) -> Vec<TablePlan> {
@@ -156,6 +177,7 @@ impl Plan {
             lines.push("  nothing to do".to_owned());
         }
         lines.extend(self.notices.iter().map(|notice| format!("! {notice}")));
+        lines.extend(self.findings.iter().map(|finding| format!("! {finding}")));
         lines
     }
 }
@@ -192,5 +214,6 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, Refused> {
         Mode::Superset => migrations::plan(input, &mut plan, &mut objections),
         Mode::Cleanup => {}
     }
+    lint::plan(input, &mut plan, &mut objections);
     if objections.is_empty() { Ok(plan) } else { Err(Refused(objections)) }
 }

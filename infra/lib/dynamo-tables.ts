@@ -49,6 +49,8 @@ export interface DynamoDBTablesProps {
   readonly completion?: 'blocking' | 'detached';
   /** How many tables may leave `tables` at a time in order to be deleted; one by default. */
   readonly maxTableDeletes?: number;
+  /** Codes of findings of the plan that a deploy accepts, as `TW020`; `tablewright explain` tells what each is. */
+  readonly allow?: string[];
   /** Tables that are not declared here and that migrations read or write. */
   readonly otherTables?: string[];
   /** The table that holds the history; `tablewright-ledger` by default. */
@@ -95,6 +97,7 @@ export class DynamoDBTables extends Construct {
         OnStackRollback: props.onStackRollback,
         Completion: props.completion,
         MaxTableDeletes: props.maxTableDeletes,
+        Allow: props.allow,
       },
     });
     const permissions = this.permit(props.tables, [...(props.otherTables ?? []), ledgerTable]);

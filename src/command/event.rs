@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{Act, Back, Command, CommandError, Look, Repair, Signed, VERB, Verb, Wanted};
+use super::{Act, Asked, Back, Command, CommandError, Look, Repair, Signed, VERB, Verb, Wanted};
 use crate::plan::Call;
+use crate::preview::{Sampling, Values};
 
 /// The verbs, as an event has them.
 const VERBS: [&str; 9] =
@@ -15,6 +16,8 @@ const ACTIONS: [(&str, Repair); 3] = [
 ];
 /// Entries of a history, unless the event says how many.
 const LIMIT: usize = 50;
+/// Most items of a sample: an answer of Lambda's has six megabytes.
+const SAMPLE_MAX: usize = 100;
 /// Longest words that are kept in the ledger.
 const WORDS_MAX: usize = 1000;
 
@@ -36,7 +39,10 @@ pub(super) fn read(event: &Value) -> Result<Command, CommandError> {
     let verb = match name {
         "status" => Verb::Look(Look::Status),
         "history" => Verb::Look(Look::History { limit: fields.limit() }),
-        "plan" => Verb::Look(Look::Plan { properties: fields.object("properties") }),
+        "plan" => {
+            let properties = fields.object("properties");
+            Verb::Look(Look::Plan(Asked { properties, sample: fields.sample() }))
+        }
         "unlock" => Verb::Act(Act::Unlock, fields.signed()),
         "pause" => Verb::Act(Act::Pause, fields.signed()),
         "resume" => Verb::Act(Act::Resume, fields.signed()),
@@ -114,6 +120,31 @@ impl Fields<'_> {
         }
         self.problem("limit is not a number from 1 on");
         LIMIT
+    }
+
+    fn sample(&mut self) -> Option<Sampling> {
+        let items = self.get("sample").cloned();
+        let redact = self.get("redact").cloned();
+        let values = match redact {
+            Some(Value::Bool(true)) => Values::Redacted,
+            Some(Value::Bool(false)) | None => Values::Shown,
+            Some(_) => {
+                self.problem("redact is neither true nor false");
+                Values::Redacted
+            }
+        };
+        let Some(items) = items else {
+            if redact.is_some() {
+                self.problem("redact is of a sample, and sample is missing");
+            }
+            return None;
+        };
+        let items = items.as_u64().and_then(|items| usize::try_from(items).ok());
+        let items = items.filter(|items| (1..=SAMPLE_MAX).contains(items));
+        if items.is_none() {
+            self.problem(format!("sample is not a number from 1 to {SAMPLE_MAX}"));
+        }
+        items.map(|items| Sampling { items, values })
     }
 
     fn repair(&mut self) -> Repair {
@@ -233,6 +264,28 @@ mod tests {
             "scpoe is no field of it",
         ] {
             assert!(said.contains(part), "{part:?} is not in: {said}");
+        }
+    }
+
+    #[test]
+    fn a_sample_is_small_and_redacted_or_not() {
+        let plan = |fields: Value| {
+            let mut event = json!({ "tablewright": "plan", "properties": {} });
+            event.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            read(&event)
+        };
+        for fine in [json!({ "sample": 1 }), json!({ "sample": 100, "redact": false })] {
+            assert!(plan(fine.clone()).is_ok(), "{fine}");
+        }
+        for (wrong, said) in [
+            (json!({ "sample": 0 }), "sample is not a number from 1 to 100"),
+            (json!({ "sample": 101 }), "sample is not a number from 1 to 100"),
+            (json!({ "sample": "5" }), "sample is not a number from 1 to 100"),
+            (json!({ "sample": 5, "redact": "yes" }), "redact is neither true nor false"),
+            (json!({ "redact": true }), "redact is of a sample, and sample is missing"),
+        ] {
+            let refused = plan(wrong).unwrap_err().to_string();
+            assert!(refused.contains(said), "{refused}");
         }
     }
 

@@ -1,30 +1,33 @@
-//! `plan`: what a deploy of these properties by this build would do, or everything that stands against it.
+//! `plan`: what a deploy of these properties by this build would do, and make of a few items, or what stands against it.
 
 use serde::Serialize;
-use serde_json::Value;
 
-use super::{CommandError, Hands};
+use super::{Asked, CommandError, Hands};
 use crate::desired::{Desired, Problem};
 use crate::ledger::{Ledger, Snapshot};
 use crate::observe;
-use crate::plan::{self, Explanation, Input, Mode, Refused};
+use crate::plan::{self, Explanation, Input, Mode, Plan, Refused};
+use crate::preview::{self, Preview};
 
 /// A plan, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Planned {
+    pending: bool,
     plan: Option<Explanation>,
     refused: Vec<String>,
+    sample: Option<Preview>,
     text: String,
+    markdown: String,
 }
 
 pub(super) async fn of(
     hands: &Hands,
     ledger: &Ledger,
     snapshot: Snapshot,
-    properties: &Value,
+    asked: &Asked,
 ) -> Result<Planned, CommandError> {
     let specs = hands.migrator()?.specs();
-    let desired = match Desired::read(properties) {
+    let desired = match Desired::read(&asked.properties) {
         Ok(desired) => desired,
         Err(problems) => return Ok(refused(problems.iter().map(Problem::to_string).collect())),
     };
@@ -38,16 +41,41 @@ pub(super) async fn of(
         run: hands.id(),
         mode,
     };
-    Ok(match plan::plan(&input) {
-        Ok(plan) => {
-            let explained = plan.explain(&observed);
-            let text = explained.to_string();
-            Planned { plan: Some(explained), refused: Vec::new(), text }
-        }
-        Err(Refused(objections)) => refused(objections),
-    })
+    match plan::plan(&input) {
+        Ok(plan) => explained(hands, asked, &input, &plan).await,
+        Err(Refused(objections)) => Ok(refused(objections)),
+    }
+}
+
+async fn explained(
+    hands: &Hands,
+    asked: &Asked,
+    input: &Input<'_>,
+    plan: &Plan,
+) -> Result<Planned, CommandError> {
+    let explained = plan.explain(input);
+    let (mut text, mut markdown) = (explained.to_string(), explained.markdown());
+    let mut sample = None;
+    if let Some(sampling) = asked.sample {
+        let (dynamo, migrator) = (&hands.services.dynamo, hands.migrator()?);
+        let preview =
+            preview::preview(dynamo, migrator, plan, input, sampling, hands.budget).await?;
+        text += &preview.to_string();
+        markdown += &preview.markdown();
+        sample = Some(preview);
+    }
+    let pending = explained.pending;
+    Ok(Planned { pending, plan: Some(explained), refused: Vec::new(), sample, text, markdown })
 }
 
 fn refused(objections: Vec<String>) -> Planned {
-    Planned { plan: None, text: Refused(objections.clone()).to_string(), refused: objections }
+    let refused = Refused(objections);
+    Planned {
+        pending: false,
+        plan: None,
+        text: refused.to_string(),
+        markdown: refused.markdown(),
+        sample: None,
+        refused: refused.0,
+    }
 }

@@ -94,6 +94,8 @@ pub struct BackfillSpec {
     pub cap: Cap,
     /// Into how many segments its author has divided the scan.
     pub segments: Option<u32>,
+    /// Past how many items that cannot be handled it goes on.
+    pub max_failed_items: u64,
     /// What it takes away, where that is known: the transform of a compiled or scripted migration does not tell.
     pub loss: Option<Loss>,
 }
@@ -121,7 +123,7 @@ pub enum Sample {
 }
 
 /// Of a provisioned table: something is left to the application.
-const CAP: Cap = Cap::PerCent(90);
+pub(crate) const CAP: Cap = Cap::PerCent(90);
 /// Write requests under way at the same time.
 const CONCURRENCY: usize = 16;
 
@@ -264,6 +266,7 @@ impl Backfill {
             has_down: self.down.is_some(),
             cap: self.cap,
             segments: self.segments,
+            max_failed_items: self.max_failed_items,
             loss: self.loss.clone(),
         }
     }

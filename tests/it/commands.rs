@@ -18,6 +18,7 @@ use crate::support::{
 };
 
 mod faults;
+mod plan;
 
 const TIME: Duration = Duration::from_mins(1);
 

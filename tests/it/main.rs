@@ -22,6 +22,7 @@ mod generations;
 mod handover;
 mod last_resort;
 mod leftovers;
+mod lint;
 mod logs;
 mod matrix;
 mod migrations;

@@ -141,6 +141,12 @@ fn a_plan_reads_like_what_will_happen() {
     - table orders: index by_a, when the whole stack has succeeded
     - table orders: index by_b, when the whole stack has succeeded
     - table snapshot: doomed, goes when the whole stack has succeeded (snapshot first)
+    ! TW003 warning: table orders: the index by_a is declared no more; whoever queries it fails then; see by its ConsumedReadCapacityUnits whether it is still read
+    ! TW003 warning: table orders: the index by_b is declared no more; whoever queries it fails then; see by its ConsumedReadCapacityUnits whether it is still read
+    ! TW025 warning: migration 0001_a: its down is compiled into this build, and a stack rollback asks the build before; use Guard::Journal, or a file, or say OnStackRollback: keep
+    ! TW024 warning: migration 0002_b: it has no down and no journal, so what it does stays when the deploy fails; give it a down or guard: journal
+    ! TW002 note: table snapshot: it is deleted when the whole stack has succeeded, and a backup is kept; note that a backup is restored under another name
+    ! TW014 note: table users: on demand becomes provisioned 5 read, 1 write; compare what its traffic costs in either
     ");
 }
 
@@ -148,7 +154,7 @@ fn a_plan_reads_like_what_will_happen() {
 fn a_plan_explains_itself_to_a_reviewer() {
     let reviewed = reviewed();
     let plan = plan::plan(&input(&reviewed, Mode::Deploy)).unwrap();
-    let explained = plan.explain(&reviewed.2);
+    let explained = plan.explain(&input(&reviewed, Mode::Deploy));
     insta::assert_snapshot!(explained, @r"
     + table orders: index by_c (c HASH; ALL)
           declared, and not there; UpdateTable, 8 to 17 min without items, longer with them
@@ -161,7 +167,9 @@ fn a_plan_explains_itself_to_a_reviewer() {
     ~ table new: time to live on ttl
           the table is new; UpdateTimeToLive, at once; quota: one change an hour
     > migration 0001_a: run
+          of orders; no items counted; taken back by its down, of this build alone
     > migration 0002_b: run, no way back
+          of new; no items counted
     ~ table gone: left the declaration and is gone already; forgotten
           not declared any more
     ~ table protected: left the declaration; it stays, it is protected against deletion
@@ -175,6 +183,13 @@ fn a_plan_explains_itself_to_a_reviewer() {
           not declared any more; UpdateTable, 3 to 5 s; irreversible: the index has to be filled anew to come back
     - table snapshot: doomed, goes when the whole stack has succeeded (snapshot first)
           not declared any more; CreateBackup, DeleteTable, 4 to 6 s; irreversible: what is written after the snapshot is lost
+    ! TW003 warning: table orders: the index by_a is declared no more; whoever queries it fails then; see by its ConsumedReadCapacityUnits whether it is still read
+    ! TW003 warning: table orders: the index by_b is declared no more; whoever queries it fails then; see by its ConsumedReadCapacityUnits whether it is still read
+    ! TW025 warning: migration 0001_a: its down is compiled into this build, and a stack rollback asks the build before; use Guard::Journal, or a file, or say OnStackRollback: keep
+    ! TW024 warning: migration 0002_b: it has no down and no journal, so what it does stays when the deploy fails; give it a down or guard: journal
+    ! TW002 note: table snapshot: it is deleted when the whole stack has succeeded, and a backup is kept; note that a backup is restored under another name
+    ! TW014 note: table users: on demand becomes provisioned 5 read, 1 write; compare what its traffic costs in either
+      estimates: each item is read once and changed, as many as DynamoDB counted some hours ago; US dollars by the on-demand prices of us-east-1 since November 2024; writes to indexes are not counted
     2 to add, 3 to change, 3 to remove, 2 migrations; the tables take 8 min or longer.
     ");
     let removal = serde_json::to_string_pretty(&explained.removals[0]).unwrap();

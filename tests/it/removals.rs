@@ -71,7 +71,7 @@ async fn a_doomed_table_goes_when_the_whole_stack_has_succeeded_and_not_before()
     let update = stack.update_alone(&function, &one(), &both("delete")).await.expect_success();
     assert_eq!(
         update.reason().split(" (run").next().unwrap(),
-        "- table users: doomed, goes when the whole stack has succeeded"
+        "mind, as the log explains: TW001 table users; - table users: doomed, goes when the whole stack has succeeded"
     );
     assert_eq!(update.physical_id(), generation(2));
     assert_eq!(stack.items("users").await.len(), 1);
