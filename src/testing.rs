@@ -132,7 +132,7 @@ pub use self::durations::Durations;
 use self::engine::Engine;
 pub use self::faults::Fault;
 use self::faults::{Dice, Failure, Faults, Plane, Strike};
-pub use self::function::{Function, Put, Receiver};
+pub use self::function::Function;
 pub use self::kms::KeyState;
 pub use self::pace::checkpoint_every;
 pub(crate) use self::pace::checkpoint_interval;
@@ -143,6 +143,7 @@ pub use self::stack::{Answer, Deployed, Stack};
 use self::transport::InProcess;
 pub use self::trap::{Mishap, Trap};
 pub use self::trial::{Check, Tables, Trial, Tried, Verdict, item};
+pub use crate::answer::{Put, Receiver};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
@@ -238,7 +239,18 @@ impl ControlPlane {
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn serve(&self) -> io::Result<Server> {
-        Server::start(self.clone()).await
+        self.serve_on(0).await
+    }
+
+    /// Listens on this port of this machine; on a free one where it is 0.
+    ///
+    /// # Errors
+    /// Of the operating system: somebody else may listen there.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn serve_on(&self, port: u16) -> io::Result<Server> {
+        Server::start(self.clone(), port).await
     }
 
     /// Lets time pass in the plane, for nobody else.
