@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `status` | | the whole of [`Status`] |
 //! | `history` | `limit` (50) | `entries`, newest first, each a [`Entry`] |
-//! | `plan` | `properties`, as CloudFormation would send them | `plan` (an [`Explanation`](crate::plan::Explanation), `null` where it is refused), `refused` (each objection), `text` |
+//! | `plan` | `properties`, as CloudFormation would send them; `may_begin` (`false`): whether a scope that is not known is one that begins | `plan` (an [`Explanation`](crate::plan::Explanation), `null` where it is refused), `refused` (each objection), `text` |
 //! | `unlock` | | `was` (whose the lease was, or `null`) |
 //! | `pause` | | `was` (as of `unlock`), `paused` (ids of migrations) |
 //! | `resume` | | `was` (the hold, or `null`), `left` (ids of migrations that are pending or not done) |
@@ -91,8 +91,14 @@ enum Verb {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Look {
     Status,
-    History { limit: usize },
-    Plan { properties: Value },
+    History {
+        limit: usize,
+    },
+    /// `may_begin`: of a scope that is not known, it is the plan with which one begins.
+    Plan {
+        properties: Value,
+        may_begin: bool,
+    },
 }
 
 /// What writes.
@@ -268,8 +274,9 @@ impl Command {
                 let history = history::of(&ledger, *limit).await?;
                 reply(verb, Ended::Done, &ledger, stack_of(&snapshot), history)
             }
-            Verb::Look(Look::Plan { properties }) => {
-                let (ledger, snapshot) = self.scope_of_a_plan(hands, properties).await?;
+            Verb::Look(Look::Plan { properties, may_begin }) => {
+                let (ledger, snapshot) =
+                    self.scope_of_a_plan(hands, properties, *may_begin).await?;
                 let stack = stack_of(&snapshot).to_owned();
                 let plan = plan::of(hands, &ledger, snapshot, properties).await?;
                 reply(verb, Ended::Done, &ledger, &stack, plan)

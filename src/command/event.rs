@@ -36,7 +36,10 @@ pub(super) fn read(event: &Value) -> Result<Command, CommandError> {
     let verb = match name {
         "status" => Verb::Look(Look::Status),
         "history" => Verb::Look(Look::History { limit: fields.limit() }),
-        "plan" => Verb::Look(Look::Plan { properties: fields.object("properties") }),
+        "plan" => {
+            let (properties, may_begin) = (fields.object("properties"), fields.flag("may_begin"));
+            Verb::Look(Look::Plan { properties, may_begin })
+        }
         "unlock" => Verb::Act(Act::Unlock, fields.signed()),
         "pause" => Verb::Act(Act::Pause, fields.signed()),
         "resume" => Verb::Act(Act::Resume, fields.signed()),
@@ -104,6 +107,17 @@ impl Fields<'_> {
             self.problem(format!("{name} is missing, or not an object"));
         }
         value
+    }
+
+    fn flag(&mut self, name: &'static str) -> bool {
+        match self.get(name) {
+            None => false,
+            Some(Value::Bool(flag)) => *flag,
+            Some(_) => {
+                self.problem(format!("{name} is neither true nor false"));
+                false
+            }
+        }
     }
 
     fn limit(&mut self) -> usize {
