@@ -2,6 +2,7 @@
 
 mod fault;
 mod folder;
+mod nearest;
 
 use std::fmt;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::fault::{Fault, Place};
 pub use self::folder::folder;
+pub use self::nearest::nearest;
 use crate::migration::Migration;
 
 /// Most bytes of a migration file: the ledger keeps its text in one row, which may have 400 KB (AWS documentation,

@@ -174,7 +174,7 @@ impl Requests<'_> {
         let handler = Handler::new(services, self.migrator.clone(), receiver.hosts(), sender);
         let deadline = Deadline::after(LONGEST);
         let invocation = Invocation { id, deadline, log_stream: String::new() };
-        handler.unhurried().handle(event, invocation).await?;
+        Box::pin(handler.unhurried().handle(event, invocation)).await?;
         let put = receiver.puts().pop().ok_or(ApplyError::Unanswered)?;
         serde_json::from_str(&put.body).map(Answer).map_err(|_| ApplyError::Unanswered)
     }

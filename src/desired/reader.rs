@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::authoring::nearest;
+
 /// One thing that is wrong with the properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -76,7 +78,12 @@ impl<'a> Node<'a> {
             let reason = refused.iter().find(|(refused, _)| refused == name);
             let problem = match reason {
                 Some((_, reason)) => (*reason).to_owned(),
-                None => format!("unknown property; known are {}", known.join(", ")),
+                None => {
+                    let meant = nearest(name, known.iter().copied());
+                    let meant = meant.map(|meant| format!("; {meant} is near"));
+                    let meant = meant.unwrap_or_default();
+                    format!("unknown property{meant}; known are {}", known.join(", "))
+                }
             };
             self.problems.add(&object.path_of(name), problem);
         }
