@@ -171,7 +171,7 @@ impl Requests<'_> {
         let stacks = Arc::new(GoesThrough(status));
         let services = Services { stacks, driver: None, ..self.services.clone() };
         let sender = Sender::keeping(receiver.clone());
-        let handler = Handler::new(services, self.migrator.clone(), receiver.hosts(), sender);
+        let handler = Handler::new(services, self.migrator.clone(), Receiver::hosts(), sender);
         let deadline = Deadline::after(LONGEST);
         let invocation = Invocation { id, deadline, log_stream: String::new() };
         Box::pin(handler.unhurried().handle(event, invocation)).await?;

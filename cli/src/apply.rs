@@ -46,7 +46,7 @@ impl Apply {
         let stack = self.local_stack(&settings)?;
         let services = session.services().await?;
         let migrator = Ok(migrator);
-        let planned = self.plan(session, &settings, &stack, &services, &migrator).await?;
+        let planned = plan_of(&stack, &settings, &services, &migrator).await?;
         if !session.global.json {
             plan::show(&planned)?;
         } else if plan::is_refused(&planned) {
@@ -73,19 +73,16 @@ impl Apply {
         })?;
         Ok(LocalStack::named(name))
     }
+}
 
-    async fn plan(
-        &self,
-        session: &Session,
-        settings: &Settings,
-        stack: &LocalStack,
-        services: &Services,
-        migrator: &Result<Arc<Migrator>, BuildError>,
-    ) -> Result<Value, Failure> {
-        let place = Where { scope: Some(stack.scope()), ..Where::default() };
-        let event = plan::event(session, &place, settings)?;
-        session::obey(services, migrator, &event).await
-    }
+async fn plan_of(
+    stack: &LocalStack,
+    settings: &Settings,
+    services: &Services,
+    migrator: &Result<Arc<Migrator>, BuildError>,
+) -> Result<Value, Failure> {
+    let place = Where { scope: Some(stack.scope()), ..Where::default() };
+    session::obey(services, migrator, &plan::event(&place, settings)?).await
 }
 
 fn of(planned: &Value, deployed: &Deployed) -> Value {
@@ -114,8 +111,8 @@ fn show(session: &Session, deployed: &Deployed) -> Ended {
     let data = &deployed.answer.0["Data"];
     let (good, warning) = (style::GOOD, style::WARNING);
     say(&format!(
-        "{good}done{good:#}: {} migrations applied, the newest {}",
-        render::text(data, "Applied"),
+        "{good}done{good:#}: {} applied, the newest {}",
+        render::counted(render::text(data, "Applied").parse().unwrap_or(0), "migration"),
         match render::text(data, "LedgerHead") {
             "" => "none",
             head => head,

@@ -1,12 +1,15 @@
 //! The arguments: the verbs, in the groups in which help shows them, and what all of them take.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::builder::Styles;
 use clap::{Command, Parser, Subcommand};
+use serde_json::{Value, json};
 
 use crate::exit::Ended;
 use crate::session::Session;
+use crate::settings::Settings;
 use crate::{
     apply, completions, dev, history, hold, new, plan, repair, retry, schema, state_machine,
     status, undo, validate,
@@ -137,16 +140,16 @@ pub(crate) fn in_groups(command: Command) -> Command {
     let literal = command.get_styles().get_literal().to_owned();
     let mut list = String::new();
     for (group, names) in GROUPS {
-        list.push_str(&format!("{heading}{group}:{heading:#}\n"));
+        let _ = writeln!(list, "{heading}{group}:{heading:#}");
         for name in names.iter().map(|name| kebab(name)) {
             let about = command.find_subcommand(&name).and_then(Command::get_about);
             let about = about.map(ToString::to_string).unwrap_or_default();
-            list.push_str(&format!("  {literal}{name:<14}{literal:#}{about}\n"));
+            let _ = writeln!(list, "  {literal}{name:<15}{literal:#}{about}");
         }
         list.push('\n');
     }
     command.help_template(format!(
-        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{list}{{options}}{{after-help}}"
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{list}{heading}Options:{heading:#}\n{{options}}{{after-help}}"
     ))
 }
 
@@ -174,6 +177,25 @@ pub(crate) struct Where {
     /// The ledger table; by default that of the settings
     #[arg(long, value_name = "TABLE", help_heading = "Which scope")]
     pub(crate) ledger: Option<String>,
+}
+
+impl Where {
+    /// The event of a command, for the scope that is meant.
+    pub(crate) fn event(&self, verb: &str, settings: &Settings) -> Value {
+        let mut event = json!({ "tablewright": verb });
+        if let Some(ledger) = self.ledger.clone().or_else(|| settings.ledger()) {
+            event["ledger"] = json!(ledger);
+        }
+        let asked = self.scope.is_some() || self.stack.is_some();
+        let (scope, stack) =
+            if asked { (&self.scope, &self.stack) } else { (&settings.scope, &settings.stack) };
+        match (scope, stack) {
+            (Some(scope), _) => event["scope"] = json!(scope),
+            (None, Some(stack)) => event["stack"] = json!(stack),
+            (None, None) => {}
+        }
+        event
+    }
 }
 
 #[cfg(test)]

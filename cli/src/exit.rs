@@ -6,7 +6,7 @@ use tablewright::authoring::Fault;
 use tablewright::command::CommandError;
 
 use crate::lines;
-use crate::render::{complain, style};
+use crate::render::{complain, counted, style};
 
 /// What a verb returns.
 pub(crate) type Ended = Result<Done, Failure>;
@@ -65,8 +65,8 @@ pub(crate) fn code(ended: Ended) -> ExitCode {
             for fault in &faults {
                 complain(&format!("{error}error:{error:#} {}\n", fault.shown()));
             }
-            let noun = if faults.len() == 1 { "fault" } else { "faults" };
-            complain(&format!("{} {noun}; nothing was changed", faults.len()));
+            let count = counted(faults.len(), "fault");
+            complain(&format!("{count}; nothing was changed"));
             ExitCode::FAILURE
         }
     }

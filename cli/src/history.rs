@@ -25,7 +25,7 @@ pub(crate) struct History {
 impl History {
     pub(crate) async fn run(self, session: &Session) -> Ended {
         let settings = session.settings()?;
-        let mut event = session.event("history", &self.place, &settings);
+        let mut event = self.place.event("history", &settings);
         event["limit"] = json!(self.limit);
         let history = session.command(&settings, &event).await?;
         if session.global.json {

@@ -65,8 +65,8 @@ impl Resume {
 impl ByHand {
     async fn send(&self, session: &Session, verb: &str) -> Ended {
         let settings = session.settings()?;
-        let event = self.signed.sign(session.event(verb, &self.place, &settings))?;
+        let event = self.signed.sign(self.place.event(verb, &settings))?;
         let done = session.command(&settings, &event).await?;
-        acted(session, &done)
+        Ok(acted(session, &done))
     }
 }

@@ -13,16 +13,13 @@ pub(crate) fn in_text(text: &str) -> String {
         let (before, event) = rest.split_at(start);
         lines.push_str(before);
         let mut values = Deserializer::from_str(event).into_iter::<Value>();
-        match values.next() {
-            Some(Ok(call)) => {
-                lines.push_str(&of(&call));
-                rest = &event[values.byte_offset()..];
-            }
-            Some(Err(_)) | None => {
-                lines.push_str(BEGINS);
-                rest = &event[BEGINS.len()..];
-            }
-        }
+        let (line, end) = if let Some(Ok(call)) = values.next() {
+            (of(&call), values.byte_offset())
+        } else {
+            (BEGINS.to_owned(), BEGINS.len())
+        };
+        lines.push_str(&line);
+        rest = &event[end..];
     }
     lines + rest
 }

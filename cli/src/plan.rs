@@ -26,7 +26,7 @@ impl Plan {
     pub(crate) async fn run(self, session: &Session) -> Ended {
         let settings = session.settings()?;
         session.sound_migrator(&settings)?;
-        let event = event(session, &self.place, &settings)?;
+        let event = event(&self.place, &settings)?;
         let planned = session.command(&settings, &event).await?;
         if session.global.json {
             render::json(&planned);
@@ -41,12 +41,8 @@ impl Plan {
 }
 
 /// The command that plans the declaration of the settings.
-pub(crate) fn event(
-    session: &Session,
-    place: &Where,
-    settings: &Settings,
-) -> Result<Value, Failure> {
-    let mut event = session.event("plan", place, settings);
+pub(crate) fn event(place: &Where, settings: &Settings) -> Result<Value, Failure> {
+    let mut event = place.event("plan", settings);
     event["properties"] = settings.declaration().map_err(Failure::Faults)?.clone();
     event["may_begin"] = json!(true);
     Ok(event)

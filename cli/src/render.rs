@@ -45,6 +45,11 @@ pub(crate) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value[name].as_array().map_or(&[], Vec::as_slice)
 }
 
+/// A number of things.
+pub(crate) fn counted(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
 /// Rows in columns that are as wide as their widest cell.
 pub(crate) fn columns(rows: &[Vec<String>]) -> Vec<String> {
     let width = |column: usize| {

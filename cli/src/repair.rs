@@ -68,16 +68,16 @@ impl Repair {
         if !self.yes {
             self.confirm(session, &settings).await?;
         }
-        let mut event = session.event("repair", &self.place, &settings);
+        let mut event = self.place.event("repair", &settings);
         event["action"] = json!(self.action.name());
         event["id"] = json!(self.id);
         let event = self.signed.sign(event)?;
         let done = session.command(&settings, &event).await?;
-        acted(session, &done)
+        Ok(acted(session, &done))
     }
 
     async fn confirm(&self, session: &Session, settings: &Settings) -> Result<(), Failure> {
-        let status = session.event("status", &self.place, settings);
+        let status = self.place.event("status", settings);
         let status = session.command(settings, &status).await?;
         let row = list(&status, "migrations").iter().find(|row| text(row, "id") == self.id);
         let state = row.map_or("not on record", |row| text(row, "state"));

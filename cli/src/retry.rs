@@ -24,10 +24,10 @@ pub(crate) struct RetryFailed {
 impl RetryFailed {
     pub(crate) async fn run(self, session: &Session) -> Ended {
         let settings = session.settings()?;
-        let mut event = session.event("retry-failed", &self.place, &settings);
+        let mut event = self.place.event("retry-failed", &settings);
         event["id"] = json!(self.id);
         let event = self.signed.sign(event)?;
         let done = session.command(&settings, &event).await?;
-        acted(session, &done)
+        Ok(acted(session, &done))
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tablewright::command::{Command, Hands};
 use tablewright::deadline::Deadline;
 use tablewright::migrator::{BuildError, Migrator};
 use tablewright::services::Services;
 
-use crate::args::{Global, Where};
+use crate::args::Global;
 use crate::exit::Failure;
 use crate::settings::Settings;
 
@@ -55,23 +55,6 @@ impl Session {
             None => Services::from_env().await,
         };
         services.map_err(|error| Failure::failed(format!("no HTTPS client can be made: {error}")))
-    }
-
-    /// The event of a command, for the scope that is meant.
-    pub(crate) fn event(&self, verb: &str, place: &Where, settings: &Settings) -> Value {
-        let mut event = json!({ "tablewright": verb });
-        if let Some(ledger) = place.ledger.clone().or_else(|| settings.ledger()) {
-            event["ledger"] = json!(ledger);
-        }
-        let asked = place.scope.is_some() || place.stack.is_some();
-        let (scope, stack) =
-            if asked { (&place.scope, &place.stack) } else { (&settings.scope, &settings.stack) };
-        match (scope, stack) {
-            (Some(scope), _) => event["scope"] = json!(scope),
-            (None, Some(stack)) => event["stack"] = json!(stack),
-            (None, None) => {}
-        }
-        event
     }
 
     /// Has the library carry a command out, as the function does.

@@ -210,13 +210,22 @@ fn fault(source: &Source, error: &serde_saphyr::Error) -> Fault {
             // The place is said before it.
             let said =
                 said.split_once(" at line ").map_or(said.clone(), |(said, _)| said.to_owned());
-            (said, String::new())
+            (in_plain_words(&said), String::new())
         }
     };
     let fault = Fault::new(&source.file, problem).fix(fix);
     match error.location().filter(|location| location.line() > 0) {
         Some(location) => fault.at(source, number(location.line()), number(location.column())),
         None => fault,
+    }
+}
+
+/// What the reader of YAML says of types, without the names that they have in its language.
+fn in_plain_words(said: &str) -> String {
+    match said {
+        "invalid u16" => "expected a whole number from 0 to 65535".to_owned(),
+        "expected string scalar" => "expected a text".to_owned(),
+        other => other.to_owned(),
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Status {
 impl Status {
     pub(crate) async fn run(self, session: &Session) -> Ended {
         let settings = session.settings()?;
-        let event = session.event("status", &self.place, &settings);
+        let event = self.place.event("status", &settings);
         let status = if self.watch {
             watch::watch(session, &settings, &event).await?
         } else {

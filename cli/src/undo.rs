@@ -46,18 +46,18 @@ impl Undo {
         if !self.yes {
             self.confirm(session, &settings).await?;
         }
-        let mut event = session.event("undo", &self.place, &settings);
+        let mut event = self.place.event("undo", &settings);
         match &self.back.to {
             Some(to) => event["to"] = json!(to),
             None => event["all"] = json!(true),
         }
         let event = self.signed.sign(event)?;
         let done = session.command(&settings, &event).await?;
-        acted(session, &done)
+        Ok(acted(session, &done))
     }
 
     async fn confirm(&self, session: &Session, settings: &Settings) -> Result<(), Failure> {
-        let status = session.event("status", &self.place, settings);
+        let status = self.place.event("status", settings);
         let status = session.command(settings, &status).await?;
         let rows = list(&status, "migrations");
         let stays = |row: &&Value| self.back.to.as_deref() == Some(text(row, "id"));
@@ -77,11 +77,11 @@ impl Undo {
 }
 
 /// What a command that writes says of itself.
-pub(crate) fn acted(session: &Session, done: &Value) -> Ended {
+pub(crate) fn acted(session: &Session, done: &Value) -> Done {
     if session.global.json {
         render::json(done);
     } else {
         say(&crate::lines::in_text(text(done, "said")));
     }
-    Ok(if done["status"] == "pending" { Done::Pending } else { Done::Done })
+    if done["status"] == "pending" { Done::Pending } else { Done::Done }
 }

@@ -56,7 +56,8 @@ fn check(session: &Session) -> (Vec<Fault>, String) {
             Vec::new()
         }
     };
-    let checked = format!("{} tables, {} migrations", settings.tables().len(), migrations.len());
+    let tables = render::counted(settings.tables().len(), "table");
+    let checked = format!("{tables}, {}", render::counted(migrations.len(), "migration"));
     (faults, checked)
 }
 

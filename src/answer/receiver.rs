@@ -42,7 +42,7 @@ impl Receiver {
 
     /// The only host that it answers for.
     #[must_use]
-    pub(crate) fn hosts(&self) -> AllowedHosts {
+    pub(crate) fn hosts() -> AllowedHosts {
         AllowedHosts::parse(HOST)
     }
 

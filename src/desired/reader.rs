@@ -76,15 +76,12 @@ impl<'a> Node<'a> {
         let object = Object { path: self.path.clone(), fields, problems: self.problems };
         for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
             let reason = refused.iter().find(|(refused, _)| refused == name);
-            let problem = match reason {
-                Some((_, reason)) => (*reason).to_owned(),
-                None => {
-                    let meant = nearest(name, known.iter().copied());
-                    let meant = meant.map(|meant| format!("; {meant} is near"));
-                    let meant = meant.unwrap_or_default();
-                    format!("unknown property{meant}; known are {}", known.join(", "))
-                }
+            let unknown = || {
+                let meant = nearest(name, known.iter().copied());
+                let meant = meant.map(|meant| format!("; {meant} is near")).unwrap_or_default();
+                format!("unknown property{meant}; known are {}", known.join(", "))
             };
+            let problem = reason.map_or_else(unknown, |(_, reason)| (*reason).to_owned());
             self.problems.add(&object.path_of(name), problem);
         }
         Some(object)

@@ -223,8 +223,8 @@ impl Ledger {
             };
             let backfill = key.rsplit_once('#').map_or(key.as_str(), |(backfill, _)| backfill);
             let segments = all.entry(backfill.to_owned()).or_default();
-            segments.direction = direction.to_owned();
-            segments.table = table.to_owned();
+            direction.clone_into(&mut segments.direction);
+            table.clone_into(&mut segments.table);
             segments.of = segments.of.max(row.segments);
             segments.done += u32::from(row.done);
             segments.read += row.read;

@@ -26,7 +26,7 @@ impl Function {
         receiver: &Receiver,
     ) -> Self {
         let sender = Sender::keeping(receiver.clone());
-        let handler = Handler::new(services, migrator, receiver.hosts(), sender);
+        let handler = Handler::new(services, migrator, Receiver::hosts(), sender);
         Self(handler.working_here())
     }
 

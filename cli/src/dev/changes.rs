@@ -18,7 +18,6 @@ const CALM: Duration = Duration::from_millis(50);
 pub(super) struct Changes {
     watcher: RecommendedWatcher,
     events: UnboundedReceiver<()>,
-    watched: Vec<PathBuf>,
     /// Files, and folders whose files count.
     places: Vec<PathBuf>,
     seen: BTreeMap<PathBuf, Vec<u8>>,
@@ -27,13 +26,12 @@ pub(super) struct Changes {
 impl Changes {
     pub(super) fn new() -> Result<Self, Failure> {
         let (tell, events) = unbounded_channel();
-        let watcher = notify::recommended_watcher(move |_| {
+        let started = notify::recommended_watcher(move |_| {
             let _ = tell.send(());
         });
-        let watcher = watcher
+        let watcher = started
             .map_err(|error| Failure::failed(format!("files cannot be followed: {error}")))?;
-        let (watched, places, seen) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Ok(Self { watcher, events, watched, places, seen })
+        Ok(Self { watcher, events, places: Vec::new(), seen: BTreeMap::new() })
     }
 
     /// Follows these from now on, and notes what they say now.
@@ -57,9 +55,8 @@ impl Changes {
             let around = around.unwrap_or(Path::new("."));
             for folder in [place.as_path(), around].into_iter().filter(|folder| folder.is_dir()) {
                 let _ = self.watcher.unwatch(folder);
-                if self.watcher.watch(folder, RecursiveMode::NonRecursive).is_ok() {
-                    self.watched.push(folder.to_owned());
-                }
+                // One that cannot be followed is looked at again when another one changes.
+                let _ = self.watcher.watch(folder, RecursiveMode::NonRecursive);
             }
         }
         self.seen = self.read();

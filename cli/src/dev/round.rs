@@ -139,7 +139,7 @@ impl Round<'_> {
             // The next round begins with the seed again.
             self.engine.start_over();
         })?;
-        complain(&format!("+ {seeded} items of {}", seed.display()));
+        complain(&format!("+ {} of {}", render::counted(seeded, "item"), seed.display()));
         Ok(())
     }
 

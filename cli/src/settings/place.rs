@@ -72,7 +72,7 @@ impl Tree {
 fn position<T>(spanned: &Spanned<T>) -> Option<(usize, usize)> {
     let at = spanned.referenced;
     let number = |number: u64| usize::try_from(number).ok().filter(|number| *number > 0);
-    Some((number(at.line().into())?, number(at.column().into())?))
+    Some((number(at.line())?, number(at.column())?))
 }
 
 impl<'de> Deserialize<'de> for Tree {

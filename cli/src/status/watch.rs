@@ -1,6 +1,7 @@
 //! Follows what runs: a bar for each backfill and each worker on a terminal, a line now and then elsewhere.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -76,14 +77,14 @@ fn report(name: &str, progress: &Value, segments: Option<&Value>) -> Progress {
     let mut said = format!("{} read, {} changed", number("read"), number("changed"));
     for name in ["failed", "throttled"] {
         if number(name) > 0 {
-            said.push_str(&format!(", {} {name}", number(name)));
+            let _ = write!(said, ", {} {name}", number(name));
         }
     }
     if let Some(segments) = segments {
-        said.push_str(&format!(", segments {}/{}", segments["done"], segments["of"]));
+        let _ = write!(said, ", segments {}/{}", segments["done"], segments["of"]);
     }
     if let Some(seconds) = progress["seconds_left"].as_u64() {
-        said.push_str(&format!(", {} left", duration(seconds * 1000)));
+        let _ = write!(said, ", {} left", duration(seconds * 1000));
     }
     Progress { name: name.to_owned(), per_cent: number("per_cent"), said }
 }
