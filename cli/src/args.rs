@@ -11,8 +11,8 @@ use crate::exit::Ended;
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::{
-    apply, completions, dev, history, hold, new, plan, repair, retry, schema, state_machine,
-    status, undo, validate,
+    apply, completions, dev, history, hold, iam, new, plan, repair, retry, schema, state_machine,
+    status, test, undo, validate,
 };
 
 /// DynamoDB tables and data migrations as one step of a deploy: the same declaration on a laptop, in CI and in the stack.
@@ -109,6 +109,7 @@ verbs! {
     "Write" {
         New(new::New),
         Validate(validate::Validate),
+        Test(test::Test),
         Dev(dev::Dev),
     }
     "Deploy" {
@@ -128,6 +129,7 @@ verbs! {
         RetryFailed(retry::RetryFailed),
     }
     "Set up" {
+        Iam(iam::Iam),
         Schema(schema::Schema),
         StateMachine(state_machine::StateMachine),
         Completions(completions::Completions),

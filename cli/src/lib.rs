@@ -20,6 +20,7 @@ mod dev;
 mod exit;
 mod history;
 mod hold;
+mod iam;
 mod lines;
 mod new;
 mod plan;
@@ -32,6 +33,7 @@ mod settings;
 mod signed;
 mod state_machine;
 mod status;
+mod test;
 mod undo;
 mod validate;
 

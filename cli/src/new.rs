@@ -118,19 +118,18 @@ down:
 ";
 
 const JAVASCRIPT: &str = "\
-// {description}
+export const description = \"{description}\";
 export const table = \"{table}\";
 
-// Gets each item and returns what it becomes; return nothing to leave it as it is.
+/** Changes an item; one that is left as it is is not written. */
 export function up(item) {
   if (item.label !== undefined) return;
-  return { ...item, label: `LABEL#${item.pk}` };
+  item.label = `LABEL#${item.pk}`;
 }
 
-// The way back.
+/** The way back. */
 export function down(item) {
-  const { label, ...rest } = item;
-  return rest;
+  delete item.label;
 }
 ";
 

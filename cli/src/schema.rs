@@ -2,7 +2,7 @@
 
 use crate::exit::{Done, Ended};
 use crate::session::Session;
-use crate::{render, settings};
+use crate::{render, settings, test};
 
 /// Print the JSON Schema of a file, for editors
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,8 @@ pub(crate) struct Schema {
 enum Of {
     /// tablewright.yaml
     Settings,
+    /// NNNN_name.test.yaml, what a migration is tried with
+    Fixture,
 }
 
 impl Schema {
@@ -26,6 +28,7 @@ impl Schema {
     pub(crate) async fn run(self, _: &Session) -> Ended {
         let schema = match self.of {
             Of::Settings => settings::schema(),
+            Of::Fixture => test::fixture::schema(),
         };
         render::json(&schema);
         Ok(Done::Done)

@@ -195,7 +195,7 @@ pub(crate) fn schema() -> Value {
 }
 
 /// What the reader of YAML found, in its place.
-fn fault(source: &Source, error: &serde_saphyr::Error) -> Fault {
+pub(crate) fn fault(source: &Source, error: &serde_saphyr::Error) -> Fault {
     let error = error.without_snippet();
     let (problem, fix) = match error {
         serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => {
