@@ -95,7 +95,9 @@ fn show(session: &Session, reports: &[Report], folder: &std::path::Path) -> Ende
         let all: Vec<_> = reports.iter().map(of).collect();
         render::json(&json!({ "tablewright": "test", "migrations": all }));
     } else {
-        reports.iter().for_each(|report| print(report, folder));
+        for report in reports {
+            print(report, folder);
+        }
     }
     if failed.is_empty() {
         Ok(Done::Done)
@@ -124,7 +126,9 @@ fn print(report: &Report, folder: &std::path::Path) {
                 Verdict::NotTried(why) => say(&format!("  {faint}-       {check}: {why}{faint:#}")),
                 Verdict::Failed(why) => {
                     say(&format!("  {error}FAILED{error:#}  {check}"));
-                    why.iter().for_each(|why| say(&format!("            {why}")));
+                    for why in why {
+                        say(&format!("            {why}"));
+                    }
                 }
             }
         }
