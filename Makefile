@@ -55,7 +55,7 @@ demo: $(PYTHON_TOOLS) ## Show the whole life of a stack, from create to delete, 
 
 .PHONY: test
 test: ## Run the unit, integration and documentation tests
-	cargo test
+	cargo test --workspace
 
 .PHONY: test-faults
 test-faults: ## Kill the function in CASES seeded cases, from SEED on; then have each fault strike at each step

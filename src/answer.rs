@@ -1,6 +1,8 @@
 //! The one response to CloudFormation: its body, its 4,096 bytes, and the PUT that sends it.
 #![expect(clippy::disallowed_methods, reason = "this is the one place that answers")]
 
+mod receiver;
+
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -8,6 +10,7 @@ use reqwest::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub use self::receiver::{Put, Receiver};
 use crate::dynamo::chain;
 use crate::request::{Envelope, ResponseUrl};
 
@@ -146,9 +149,8 @@ pub struct Sender(Way);
 #[derive(Debug, Clone)]
 enum Way {
     Http(reqwest::Client),
-    /// No sockets, for tests in which no time passes but where work waits: a socket would count as waiting.
-    #[cfg(feature = "testing")]
-    InProcess(crate::testing::Receiver),
+    /// No sockets: CloudFormation's part is played in process, where paused time must not take a socket for waiting.
+    InProcess(Receiver),
 }
 
 impl Sender {
@@ -172,14 +174,12 @@ impl Sender {
     pub(crate) fn apart(&self) -> Result<Self, reqwest::Error> {
         match &self.0 {
             Way::Http(_) => Self::new(),
-            #[cfg(feature = "testing")]
             Way::InProcess(_) => Ok(self.clone()),
         }
     }
 
     /// Puts the bodies there instead of sending them.
-    #[cfg(feature = "testing")]
-    pub(crate) fn keeping(receiver: crate::testing::Receiver) -> Self {
+    pub(crate) fn keeping(receiver: Receiver) -> Self {
         Self(Way::InProcess(receiver))
     }
 
@@ -217,7 +217,6 @@ impl Sender {
     async fn put(&self, url: &ResponseUrl, body: &str) -> Result<StatusCode, SendError> {
         let client = match &self.0 {
             Way::Http(client) => client,
-            #[cfg(feature = "testing")]
             Way::InProcess(receiver) => {
                 let status = receiver.put(url.expose().as_str(), body);
                 return StatusCode::from_u16(status)

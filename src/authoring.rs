@@ -3,6 +3,7 @@
 mod declarative;
 mod fault;
 mod folder;
+mod nearest;
 mod script;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::declarative::migration_schema;
 pub use self::fault::{Fault, Place};
 pub use self::folder::folder;
+pub use self::nearest::nearest;
 pub use self::script::TYPES;
 use crate::migration::Migration;
 

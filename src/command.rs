@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `status` | | the whole of [`Status`] |
 //! | `history` | `limit` (50) | `entries`, newest first, each a [`Entry`] |
-//! | `plan` | `properties`, as CloudFormation would send them; `sample` (up to 100 items of each table, on which the pending migrations are tried), with it `redact` (`true`: of values, their types and sizes) | `pending` (whether there is something to do), `plan` (an [`Explanation`](crate::plan::Explanation), `null` where it is refused), `refused` (each objection), `sample` (a [`Preview`](crate::preview::Preview), or `null`), `text`, `markdown` (for a pull request) |
+//! | `plan` | `properties`, as CloudFormation would send them; `may_begin` (`false`): whether a scope that is not known is one that begins; `sample` (up to 100 items of each table, on which the pending migrations are tried), with it `redact` (`true`: of values, their types and sizes) | `pending` (whether there is something to do), `plan` (an [`Explanation`](crate::plan::Explanation), `null` where it is refused), `refused` (each objection), `sample` (a [`Preview`](crate::preview::Preview), or `null`), `text`, `markdown` (for a pull request) |
 //! | `unlock` | | `was` (whose the lease was, or `null`) |
 //! | `pause` | | `was` (as of `unlock`), `paused` (ids of migrations) |
 //! | `resume` | | `was` (the hold, or `null`), `left` (ids of migrations that are pending or not done) |
@@ -100,6 +100,8 @@ enum Look {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Asked {
     properties: Value,
+    /// Of a scope that is not known, it is the plan with which one begins.
+    may_begin: bool,
     sample: Option<Sampling>,
 }
 
@@ -277,7 +279,9 @@ impl Command {
                 reply(verb, Ended::Done, &ledger, stack_of(&snapshot), history)
             }
             Verb::Look(Look::Plan(asked)) => {
-                let (ledger, snapshot) = self.scope_of_a_plan(hands, &asked.properties).await?;
+                let Asked { properties, may_begin, .. } = asked;
+                let (ledger, snapshot) =
+                    self.scope_of_a_plan(hands, properties, *may_begin).await?;
                 let stack = stack_of(&snapshot).to_owned();
                 let plan = plan::of(hands, &ledger, snapshot, asked).await?;
                 reply(verb, Ended::Done, &ledger, &stack, plan)

@@ -48,6 +48,7 @@ pub struct Handler {
     sender: Sender,
     threads: Arc<Threads>,
     watchdog: Arc<Watchdog>,
+    is_hurried: bool,
 }
 
 /// What an invocation brings beside the event.
@@ -170,7 +171,13 @@ impl Handler {
         sender: Sender,
     ) -> Self {
         let (threads, watchdog) = (Arc::new(Threads::start()), Arc::new(Watchdog::start()));
-        Self { services, migrator, hosts, sender, threads, watchdog }
+        Self { services, migrator, hosts, sender, threads, watchdog, is_hurried: true }
+    }
+
+    /// Takes the whole of an invocation for each request: whoever has sent it waits for as long as it takes.
+    pub(crate) fn unhurried(mut self) -> Self {
+        self.is_hurried = false;
+        self
     }
 
     /// Works on the runtime that calls, instead of on threads of its own, so that paused time is paused for the work too.

@@ -4,24 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use crate::answer::Sender;
-use crate::autoscaling::Scaler;
 use crate::deadline::Deadline;
-use crate::dynamo::Dynamo;
 use crate::handler::{Handler, Invocation};
-use crate::kms::Kms;
 use crate::migrator::{BuildError, Migrator};
 use crate::request::AllowedHosts;
-use crate::services::{Regions, Services};
-use crate::stacks::CloudFormation;
-use crate::states::{Driver, StateMachine};
-use crate::streams::Streams;
+use crate::services::Services;
 use crate::{clock, logging};
 
 /// Serves a list of migrations as a Lambda function, until Lambda ends the process.
@@ -37,7 +28,7 @@ use crate::{clock, logging};
 pub async fn run(migrator: Result<Migrator, BuildError>) -> Result<(), Error> {
     logging::init();
     let hosts = std::env::var("TABLEWRIGHT_RESPONSE_HOSTS").unwrap_or_default();
-    let services = services().await?;
+    let services = Services::from_env().await?;
     let migrator = migrator.and_then(with_files);
     let handler =
         Handler::new(services, migrator.map(Arc::new), AllowedHosts::parse(&hosts), Sender::new()?);
@@ -68,51 +59,6 @@ fn with_files(migrator: Migrator) -> Result<Migrator, BuildError> {
         Some(folder) => migrator.and_folder(folder),
         None => Ok(migrator),
     }
-}
-
-/// Clients that give up on a dead connection in seconds: the answer is waiting.
-async fn services() -> Result<Services, reqwest::Error> {
-    let retries = RetryConfig::standard()
-        .with_max_attempts(4)
-        .with_initial_backoff(Duration::from_millis(50))
-        .with_max_backoff(Duration::from_secs(2));
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
-        .operation_attempt_timeout(Duration::from_secs(20))
-        .build();
-    let config = aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(retries)
-        .timeout_config(timeouts)
-        .load()
-        .await;
-    let endpoint = |service: &str| std::env::var(format!("AWS_ENDPOINT_URL_{service}")).ok();
-    let machine = std::env::var("TABLEWRIGHT_STATE_MACHINE_ARN").ok().filter(|arn| !arn.is_empty());
-    let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
-    let driver = machine.map(|arn| StateMachine::new(&config, arn, function, endpoint("SFN")));
-    let driver = driver.transpose()?;
-    Ok(Services {
-        dynamo: Dynamo::new(aws_sdk_dynamodb::Client::new(&config)),
-        streams: Streams::new(aws_sdk_dynamodbstreams::Client::from_conf(streams(&config))),
-        scaler: Scaler::new(aws_sdk_applicationautoscaling::Client::new(&config)),
-        kms: Kms::new(aws_sdk_kms::Client::new(&config)),
-        stacks: Arc::new(CloudFormation::new(&config, endpoint("CLOUDFORMATION"))?),
-        driver: driver.map(|driver| Arc::new(driver) as Arc<dyn Driver>),
-        regions: Regions::new(move |region| {
-            let config = aws_sdk_dynamodb::config::Builder::from(&config);
-            let config = config.region(Region::new(region.to_owned())).build();
-            aws_sdk_dynamodb::Client::from_conf(config)
-        }),
-    })
-}
-
-/// Streams are found where DynamoDB is: an engine that stands in for one stands in for both.
-fn streams(config: &aws_config::SdkConfig) -> aws_sdk_dynamodbstreams::Config {
-    let mut streams = aws_sdk_dynamodbstreams::config::Builder::from(config);
-    let own = std::env::var("AWS_ENDPOINT_URL_DYNAMODB_STREAMS");
-    if let (Err(_), Ok(endpoint)) = (own, std::env::var("AWS_ENDPOINT_URL_DYNAMODB")) {
-        streams = streams.endpoint_url(endpoint);
-    }
-    streams.build()
 }
 
 /// Turns Lambda's wall-clock deadline into one of the process's own clock.

@@ -19,7 +19,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-pub use self::commands::Held;
+pub use self::commands::{Held, Segments};
 pub(crate) use self::commands::{Taken, Taking};
 pub(crate) use self::copies::Note;
 pub use self::items::Reached;

@@ -31,6 +31,7 @@ pub mod logging;
 
 pub mod command;
 pub mod handler;
+pub mod local;
 pub mod request;
 pub mod stacks;
 

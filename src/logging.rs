@@ -20,6 +20,13 @@ pub fn init() {
     };
 }
 
+/// Starts logging to standard error at a level, for a program whose output is for somebody else; a second call does nothing.
+pub fn to_stderr(level: &str) {
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(level)).with_target(false);
+    let builder = builder.with_ansi(false).with_writer(std::io::stderr);
+    let _ = builder.try_init();
+}
+
 /// Beginnings of the names of crates whose lines below `WARN` can hold requests, and so response URLs and items: no level turns those on.
 const TRANSPORT: [&str; 8] =
     ["aws_", "h2", "hyper", "lambda_runtime", "reqwest", "rustls", "tower", "want"];

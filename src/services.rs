@@ -1,10 +1,13 @@
 //! The clients of the AWS services that a run uses; whoever makes them decides where requests go.
 
+mod environment;
+
 use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 
+pub use self::environment::LOCAL_REGION;
 use crate::autoscaling::Scaler;
 use crate::dynamo::Dynamo;
 use crate::kms::Kms;

@@ -101,6 +101,7 @@ mod recovery;
 mod rejection;
 mod replicas;
 mod schema;
+mod seed;
 mod server;
 mod services;
 mod settings;
@@ -132,7 +133,7 @@ pub use self::durations::Durations;
 use self::engine::Engine;
 pub use self::faults::Fault;
 use self::faults::{Dice, Failure, Faults, Plane, Strike};
-pub use self::function::{Function, Put, Receiver};
+pub use self::function::Function;
 pub use self::kms::KeyState;
 pub use self::pace::checkpoint_every;
 pub(crate) use self::pace::checkpoint_interval;
@@ -143,6 +144,7 @@ pub use self::stack::{Answer, Deployed, Stack};
 use self::transport::InProcess;
 pub use self::trap::{Mishap, Trap};
 pub use self::trial::{Check, Tables, Trial, Tried, Verdict, item};
+pub use crate::answer::{Put, Receiver};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
@@ -150,6 +152,7 @@ const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 #[derive(Debug, Clone)]
 pub struct ControlPlane {
     clock: Arc<Clock>,
+    made_of: Arc<Builder>,
     shared: Arc<Mutex<Shared>>,
 }
 
@@ -238,7 +241,39 @@ impl ControlPlane {
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn serve(&self) -> io::Result<Server> {
-        Server::start(self.clone()).await
+        self.serve_on(0).await
+    }
+
+    /// Listens on this port of this machine; on a free one where it is 0.
+    ///
+    /// # Errors
+    /// Of the operating system: somebody else may listen there.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn serve_on(&self, port: u16) -> io::Result<Server> {
+        Server::start(self.clone(), port).await
+    }
+
+    /// Empties it: no tables, no backups, no faults, no log of calls.
+    pub fn start_over(&self) {
+        let fresh = self.made_of.shared(&self.clock);
+        *self.lock() = fresh;
+    }
+
+    /// Names of the tables that are there.
+    #[must_use]
+    pub fn tables(&self) -> Vec<String> {
+        self.lock().account.tables.keys().cloned().collect()
+    }
+
+    /// Puts items into tables that are there, a list of them by the name of each table; as plain values, or in the form that
+    /// DynamoDB's own JSON has. Returns how many.
+    ///
+    /// # Errors
+    /// The first item that cannot be put, and why. What came before it stays.
+    pub fn seed(&self, items: &Value) -> Result<usize, String> {
+        seed::put(self, items)
     }
 
     /// Lets time pass in the plane, for nobody else.
@@ -508,12 +543,18 @@ impl Builder {
     #[must_use]
     pub fn build(self) -> ControlPlane {
         let clock = Arc::new(Clock::new(self.date, self.speed));
+        let shared = self.shared(&clock);
+        let made_of = Arc::new(self);
+        ControlPlane { clock, made_of, shared: Arc::new(Mutex::new(shared)) }
+    }
+
+    fn shared(&self, clock: &Arc<Clock>) -> Shared {
         let account = Account {
-            id: self.account,
-            region: self.region,
+            id: self.account.clone(),
+            region: self.region.clone(),
             clock: clock.clone(),
-            durations: self.durations,
-            quotas: self.quotas,
+            durations: self.durations.clone(),
+            quotas: self.quotas.clone(),
             unseen: self.unseen,
             page_items: self.page_items,
             dice: Dice::new(self.seed),
@@ -528,7 +569,6 @@ impl Builder {
         // Faults draw from chances of their own: adding one must not change identifiers.
         let faults = Faults::new(!self.seed);
         let requests = Dice::new(self.seed.rotate_left(32));
-        let shared = Shared { account, faults, requests, calls: Vec::new(), watcher: None };
-        ControlPlane { clock, shared: Arc::new(Mutex::new(shared)) }
+        Shared { account, faults, requests, calls: Vec::new(), watcher: None }
     }
 }

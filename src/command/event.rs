@@ -40,8 +40,8 @@ pub(super) fn read(event: &Value) -> Result<Command, CommandError> {
         "status" => Verb::Look(Look::Status),
         "history" => Verb::Look(Look::History { limit: fields.limit() }),
         "plan" => {
-            let properties = fields.object("properties");
-            Verb::Look(Look::Plan(Asked { properties, sample: fields.sample() }))
+            let (properties, may_begin) = (fields.object("properties"), fields.flag("may_begin"));
+            Verb::Look(Look::Plan(Asked { properties, may_begin, sample: fields.sample() }))
         }
         "unlock" => Verb::Act(Act::Unlock, fields.signed()),
         "pause" => Verb::Act(Act::Pause, fields.signed()),
@@ -110,6 +110,17 @@ impl Fields<'_> {
             self.problem(format!("{name} is missing, or not an object"));
         }
         value
+    }
+
+    fn flag(&mut self, name: &'static str) -> bool {
+        match self.get(name) {
+            None => false,
+            Some(Value::Bool(flag)) => *flag,
+            Some(_) => {
+                self.problem(format!("{name} is neither true nor false"));
+                false
+            }
+        }
     }
 
     fn limit(&mut self) -> usize {

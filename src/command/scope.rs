@@ -7,6 +7,7 @@ use crate::desired::{self, DEFAULT_LEDGER_TABLE};
 use crate::dynamo::{self, Class};
 use crate::ledger::rows::ScopeRow;
 use crate::ledger::{Ledger, Snapshot};
+use crate::local::LocalStack;
 
 impl Command {
     /// The scope, with what is on record of it.
@@ -25,19 +26,39 @@ impl Command {
         Ok((ledger, snapshot))
     }
 
-    /// The scope that a plan is for; of a ledger that knows none, one that is new.
+    /// The scope that a plan is for; of a ledger that knows none, one that is new. So is, where one may begin, a scope that is
+    /// not known, and that of a stack which is not: it would be deployed [without CloudFormation](LocalStack).
     pub(super) async fn scope_of_a_plan(
         &self,
         hands: &Hands,
         properties: &Value,
+        may_begin: bool,
     ) -> Result<(Ledger, Snapshot), CommandError> {
         let table = self.ledger.clone().unwrap_or_else(|| desired::ledger_table(properties));
-        let command = Self { ledger: Some(table.clone()), ..self.clone() };
-        if self.wanted == Wanted::Only && directory_or_nothing(hands, &table).await?.is_empty() {
-            let ledger = Ledger::new(hands.services.dynamo.clone(), table, "");
+        let known = directory_or_nothing(hands, &table).await?;
+        let new = match &self.wanted {
+            Wanted::Only if known.is_empty() => Some(String::new()),
+            Wanted::Scope(scope) if may_begin => Some(scope.clone()),
+            Wanted::Stack(stack)
+                if may_begin && known.iter().all(|(_, row)| row.stack != *stack) =>
+            {
+                Some(LocalStack::named(stack).scope())
+            }
+            Wanted::Only | Wanted::Scope(_) | Wanted::Stack(_) => None,
+        };
+        let Some(scope) = new else {
+            let command = Self { ledger: Some(table), ..self.clone() };
+            return command.scope(hands).await;
+        };
+        let ledger = Ledger::new(hands.services.dynamo.clone(), table, scope);
+        if ledger.scope().is_empty() {
             return Ok((ledger, Snapshot::default()));
         }
-        command.scope(hands).await
+        let snapshot = match ledger.snapshot().await {
+            Err(error) if error.class == Class::Missing => Snapshot::default(),
+            snapshot => snapshot?,
+        };
+        Ok((ledger, snapshot))
     }
 
     async fn find(&self, hands: &Hands, table: &str) -> Result<Ledger, CommandError> {

@@ -8,7 +8,7 @@ use super::{CommandError, Hands};
 use crate::clock;
 use crate::ledger::rows::{Detached, Hold, MigrationRow, ProgressRow, RunRow, RunState, TableRow};
 use crate::ledger::state::State;
-use crate::ledger::{Held, Ledger, Reached, Snapshot};
+use crate::ledger::{Held, Ledger, Reached, Segments, Snapshot};
 use crate::migration::Spec;
 use crate::migrator::compare_ids;
 use crate::plan::{self, Concern};
@@ -80,6 +80,10 @@ pub struct MigrationStatus {
     pub reached: Option<Reached>,
     /// How far its backfills are, where only part of it may be in place.
     pub backfills: Vec<ProgressRow>,
+    /// How far each of several workers has come with its part of them.
+    pub workers: Vec<ProgressRow>,
+    /// How far their segments are.
+    pub segments: Vec<Segments>,
     /// Items that could not be handled.
     pub failed_items: usize,
     /// What a person has to decide, whatever the next declaration allows.
@@ -170,13 +174,19 @@ async fn migration(
 ) -> Result<MigrationStatus, CommandError> {
     let has_failed = row.state.is_partial() || row.state == State::AppliedWithErrors;
     let failed_items = if has_failed { ledger.failed_items(&row.id).await? } else { 0 };
-    let backfills =
-        if row.state.is_partial() { ledger.progress(&row.id).await? } else { Vec::new() };
+    let (backfills, workers, segments) = if row.state.is_partial() {
+        let id = &row.id;
+        futures::try_join!(ledger.progress(id), ledger.workers(id), ledger.segments(id))?
+    } else {
+        (Vec::new(), Vec::new(), Vec::new())
+    };
     Ok(MigrationStatus {
         in_build: specs.is_some_and(|specs| specs.iter().any(|spec| spec.id == row.id)),
         reached: snapshot.reached.get(&row.id).cloned(),
         needs: specs.and_then(|specs| plan::concern(ledger.place(), specs, snapshot, &row)),
         backfills,
+        workers,
+        segments,
         failed_items,
         row,
     })

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::authoring::nearest;
+
 /// One thing that is wrong with the properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -74,10 +76,12 @@ impl<'a> Node<'a> {
         let object = Object { path: self.path.clone(), fields, problems: self.problems };
         for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
             let reason = refused.iter().find(|(refused, _)| refused == name);
-            let problem = match reason {
-                Some((_, reason)) => (*reason).to_owned(),
-                None => format!("unknown property; known are {}", known.join(", ")),
+            let unknown = || {
+                let meant = nearest(name, known.iter().copied());
+                let meant = meant.map(|meant| format!("; {meant} is near")).unwrap_or_default();
+                format!("unknown property{meant}; known are {}", known.join(", "))
             };
+            let problem = reason.map_or_else(unknown, |(_, reason)| (*reason).to_owned());
             self.problems.add(&object.path_of(name), problem);
         }
         Some(object)

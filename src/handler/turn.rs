@@ -69,7 +69,7 @@ impl Work {
     /// Takes the lease, unless the event is answered, or being worked on, or its time is over.
     pub(super) async fn take_lease(&self, row: RunRow) -> Result<Held, Verdict> {
         let is_waited_for = self.envelope.response_url.is_some();
-        let times = if is_waited_for {
+        let times = if is_waited_for && self.handler.is_hurried {
             self.times.within_service_timeout(&self.envelope.properties, &row.started_at)
         } else {
             self.times

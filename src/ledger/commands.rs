@@ -1,5 +1,6 @@
 //! What direct commands need of a ledger: the directory of scopes, who holds a lease, and the history.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -7,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::lease::{Lease, Seen};
 use super::rows::{
-    AttemptRow, CommandRow, ENTRY, MetaRow, ProgressRow, RunRow, RunState, SCOPES, ScopeRow,
-    WORKER, entry,
+    AttemptRow, CheckpointRow, CommandRow, ENTRY, MetaRow, ProgressRow, RunRow, RunState, SCOPES,
+    ScopeRow, WORKER, entry,
 };
 use super::{Holder, Ledger, RowWrite};
 use crate::clock;
@@ -67,6 +68,23 @@ pub(crate) enum Taken {
     Lease(Lease, Option<Held>),
     /// Somebody holds it.
     Held(Held),
+}
+
+/// How far the segments of a backfill have come, by their positions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Segments {
+    /// `up` or `down`.
+    pub direction: String,
+    /// Its table.
+    pub table: String,
+    /// Into how many the scan is divided.
+    pub of: u32,
+    /// How many are done.
+    pub done: u32,
+    /// Items read.
+    pub read: u64,
+    /// Items changed.
+    pub changed: u64,
 }
 
 impl Ledger {
@@ -183,6 +201,36 @@ impl Ledger {
             if workers.is_empty() { row } else { row.together(&workers) }
         };
         Ok(backfills.into_iter().map(with_workers).collect())
+    }
+
+    /// How far each worker has come with its part of the backfills of a migration.
+    pub(crate) async fn workers(&self, id: &str) -> Result<Vec<ProgressRow>, dynamo::Error> {
+        let rows: Vec<(String, ProgressRow)> =
+            self.parsed(&entry::progress(&format!("{id}#"))).await?;
+        let of_worker = |(key, row): (String, ProgressRow)| key.contains(WORKER).then_some(row);
+        Ok(rows.into_iter().filter_map(of_worker).collect())
+    }
+
+    /// How far each segment of the backfills of a migration has come. Their positions are saved more often than progress is.
+    pub(crate) async fn segments(&self, id: &str) -> Result<Vec<Segments>, dynamo::Error> {
+        let rows: Vec<(String, CheckpointRow)> =
+            self.parsed(&entry::checkpoint(&format!("{id}#"))).await?;
+        let mut all: BTreeMap<String, Segments> = BTreeMap::new();
+        for (key, row) in rows {
+            // up#items#<backfill>#<table>#<segment>
+            let [direction, "items", _, table, _] = key.split('#').collect::<Vec<_>>()[..] else {
+                continue;
+            };
+            let backfill = key.rsplit_once('#').map_or(key.as_str(), |(backfill, _)| backfill);
+            let segments = all.entry(backfill.to_owned()).or_default();
+            direction.clone_into(&mut segments.direction);
+            table.clone_into(&mut segments.table);
+            segments.of = segments.of.max(row.segments);
+            segments.done += u32::from(row.done);
+            segments.read += row.read;
+            segments.changed += row.changed;
+        }
+        Ok(all.into_values().collect())
     }
 
     /// How many items of a migration could not be handled.

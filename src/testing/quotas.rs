@@ -86,6 +86,28 @@ impl Default for Quotas {
     }
 }
 
+impl Quotas {
+    /// No change has to wait for the one before it; how many of something a table can have stays.
+    #[must_use]
+    pub fn without_waits() -> Self {
+        let none = Duration::ZERO;
+        Self {
+            decreases: u32::MAX,
+            decrease_interval: none,
+            switches_to_on_demand: usize::MAX,
+            encryption_changes: usize::MAX,
+            encryption_interval: none,
+            class_changes: usize::MAX,
+            time_to_live_interval: none,
+            protection_interval: none,
+            policy_interval: none,
+            replica_source_interval: none,
+            mutations: None,
+            ..Self::default()
+        }
+    }
+}
+
 const DAY: Duration = Duration::from_hours(24);
 
 /// When one table has used what is counted per table.

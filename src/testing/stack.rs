@@ -1,5 +1,6 @@
 //! A stack with one resource of ours, without CloudFormation: the requests that it would send, one after another.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,14 +9,15 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use serde_json::{Value, json};
 
-use super::ControlPlane;
-use super::function::{Function, Receiver};
+use super::{ControlPlane, Function};
+use crate::answer::Receiver;
 use crate::clock;
 use crate::dynamo::Dynamo;
 use crate::handler::HandleError;
+pub use crate::local::{Answer, Deployed};
+use crate::local::{Course, GoesThrough, Request};
 use crate::migrator::{BuildError, Migrator};
 use crate::services::{Regions, Services};
-use crate::stacks::{StackStatus, Stacks, Unreadable};
 use crate::states::{Driver, NotStarted};
 
 /// Longest that Lambda lets an invocation run.
@@ -66,8 +68,7 @@ const WORKER_RETRY: Duration = Duration::from_secs(1);
 pub struct Stack {
     services: Services,
     migrator: Result<Arc<Migrator>, BuildError>,
-    id: String,
-    held: Option<Held>,
+    course: Course,
     status: &'static str,
     receiver: Receiver,
     requests: u64,
@@ -105,32 +106,6 @@ impl Driver for Machine {
     }
 }
 
-/// A stack that is going through this.
-#[derive(Debug)]
-struct GoesThrough(&'static str);
-
-impl Stacks for GoesThrough {
-    fn status<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<StackStatus, Unreadable>> {
-        async { Ok(StackStatus(self.0.to_owned())) }.boxed()
-    }
-}
-
-/// The resource as CloudFormation holds it.
-#[derive(Debug, Clone)]
-struct Held {
-    physical_id: String,
-    properties: Value,
-}
-
-/// What came of a deploy.
-#[derive(Debug, Clone)]
-pub struct Deployed {
-    /// The answer to the create or the update.
-    pub answer: Answer,
-    /// The answer to what followed from it: a rollback, or a delete of what was replaced or did not come up.
-    pub after: Option<Answer>,
-}
-
 impl Deployed {
     /// Asserts that all of it succeeded.
     ///
@@ -144,28 +119,6 @@ impl Deployed {
     }
 }
 
-/// The body that CloudFormation was sent.
-#[derive(Debug, Clone)]
-pub struct Answer(pub Value);
-
-impl Answer {
-    /// Whether it says SUCCESS.
-    #[must_use]
-    pub fn is_success(&self) -> bool {
-        self.0["Status"] == "SUCCESS"
-    }
-
-    /// Its reason, or its notices where it says SUCCESS.
-    #[must_use]
-    pub fn reason(&self) -> &str {
-        self.0["Reason"].as_str().unwrap_or_default()
-    }
-
-    fn physical_id(&self) -> String {
-        self.0["PhysicalResourceId"].as_str().unwrap_or_default().to_owned()
-    }
-}
-
 impl Stack {
     /// A stack that was never deployed, whose function has no migrations.
     #[must_use]
@@ -174,8 +127,13 @@ impl Stack {
         Self {
             services: plane.services(),
             migrator: Migrator::builder().build().map(Arc::new),
-            id: format!("arn:aws:cloudformation:{region}:111122223333:stack/Test/6f1d2c80"),
-            held: None,
+            course: Course {
+                stack_id: format!(
+                    "arn:aws:cloudformation:{region}:111122223333:stack/Test/6f1d2c80"
+                ),
+                logical_id: "Data",
+                held: None,
+            },
             status: "REVIEW_IN_PROGRESS",
             receiver: Receiver::default(),
             requests: 0,
@@ -234,102 +192,45 @@ impl Stack {
 
     /// Deploys a declaration; where it fails, CloudFormation takes it back.
     pub async fn deploy(&mut self, properties: &Value) -> Deployed {
-        let Some(held) = self.held.clone() else {
-            self.status = "CREATE_IN_PROGRESS";
-            let answer = self.request("Create", None, properties, None).await;
-            if !answer.is_success() {
-                self.status = "ROLLBACK_IN_PROGRESS";
-                let delete =
-                    self.request("Delete", Some(&answer.physical_id()), properties, None).await;
-                return Deployed { answer, after: Some(delete) };
-            }
-            self.hold(&answer, properties);
-            return Deployed { answer, after: None };
-        };
-        let answer = self.update(&held, properties).await;
-        let after = if !answer.is_success() {
-            Some(self.update_back(&held, properties).await)
-        } else if answer.physical_id() == held.physical_id {
-            None
-        } else {
-            self.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS";
-            Some(self.request("Delete", Some(&held.physical_id), &held.properties, None).await)
-        };
-        if answer.is_success() {
-            self.hold(&answer, properties);
-        }
-        Deployed { answer, after }
+        let mut course = self.course.clone();
+        let send = async |request| Ok::<_, Infallible>(self.send(request).await);
+        let Ok(deployed) = course.deploy(properties, send).await;
+        self.course = course;
+        deployed
     }
 
     /// Deploys a declaration in a stack of which another resource fails once ours has succeeded.
     pub async fn deploy_and_fail_later(&mut self, properties: &Value) -> Deployed {
-        let Some(held) = self.held.clone() else {
-            self.status = "CREATE_IN_PROGRESS";
-            let answer = self.request("Create", None, properties, None).await;
-            self.status = "ROLLBACK_IN_PROGRESS";
+        let course = self.course.clone();
+        let Some(held) = &course.held else {
+            let answer = self.send(course.create(properties)).await;
             let id = answer.physical_id();
-            let delete = self.request("Delete", Some(&id), properties, None).await;
+            let delete = course.delete(&id, properties, "ROLLBACK_IN_PROGRESS");
+            let delete = self.send(delete).await;
             return Deployed { answer, after: Some(delete) };
         };
-        let answer = self.update(&held, properties).await;
+        let answer = self.send(course.update(held, properties)).await;
         let id = answer.physical_id();
-        let after = if id == held.physical_id {
-            self.update_back(&held, properties).await
-        } else {
-            self.status = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS";
-            self.request("Delete", Some(&id), properties, None).await
-        };
+        let back = course.update_back(held, properties).filter(|_| id == held.physical_id);
+        let status = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS";
+        let back = back.unwrap_or_else(|| course.delete(&id, properties, status));
+        let after = self.send(back).await;
         Deployed { answer, after: Some(after) }
     }
 
     /// Deletes the stack; where it was never deployed, nothing is sent.
     pub async fn destroy(&mut self) -> Option<Answer> {
-        let held = self.held.take()?;
-        self.status = "DELETE_IN_PROGRESS";
-        Some(self.request("Delete", Some(&held.physical_id), &held.properties, None).await)
+        let held = self.course.held.take()?;
+        let delete = self.course.delete(&held.physical_id, &held.properties, "DELETE_IN_PROGRESS");
+        Some(self.send(delete).await)
     }
 
-    fn hold(&mut self, answer: &Answer, properties: &Value) {
-        let physical_id = answer.physical_id();
-        self.held = Some(Held { physical_id, properties: properties.clone() });
-    }
-
-    async fn update(&mut self, held: &Held, properties: &Value) -> Answer {
-        self.status = "UPDATE_IN_PROGRESS";
-        let old = Some(&held.properties);
-        self.request("Update", Some(&held.physical_id), properties, old).await
-    }
-
-    async fn update_back(&mut self, held: &Held, properties: &Value) -> Answer {
-        self.status = "UPDATE_ROLLBACK_IN_PROGRESS";
-        let old = Some(properties);
-        self.request("Update", Some(&held.physical_id), &held.properties, old).await
-    }
-
-    async fn request(
-        &mut self,
-        kind: &str,
-        physical_id: Option<&str>,
-        properties: &Value,
-        old: Option<&Value>,
-    ) -> Answer {
+    async fn send(&mut self, request: Request) -> Answer {
         self.requests += 1;
-        let number = self.requests;
-        let mut event = json!({
-            "RequestType": kind,
-            "RequestId": format!("request-{number}"),
-            "ResponseURL": self.receiver.url(number),
-            "StackId": self.id,
-            "LogicalResourceId": "Data",
-            "ResourceType": "Custom::DynamoDBTables",
-            "ResourceProperties": properties,
-        });
-        if let Some(id) = physical_id {
-            event["PhysicalResourceId"] = json!(id);
-        }
-        if let Some(old) = old {
-            event["OldResourceProperties"] = old.clone();
-        }
+        let Request { mut event, status } = request;
+        self.status = status;
+        event["RequestId"] = json!(format!("request-{}", self.requests));
+        event["ResponseURL"] = json!(self.receiver.url(self.requests));
         self.deliver(event).await
     }
 

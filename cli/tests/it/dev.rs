@@ -1,0 +1,106 @@
+//! `dev`: the real binary, which follows a folder, seen through an SDK client.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+
+use crate::world::{Folder, SETTINGS};
+
+/// A limit for what takes a fraction of a second on a machine with nothing else to do.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// `dev` at work; it ends with the test.
+struct Dev {
+    child: Child,
+    lines: Receiver<String>,
+    client: Client,
+}
+
+impl Dev {
+    fn start(folder: &Folder, arguments: &[&str]) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = folder.command(&["dev", "--port", &port.to_string()]);
+        command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = send.send(line);
+            }
+        });
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .endpoint_url(format!("http://127.0.0.1:{port}"))
+            .credentials_provider(Credentials::new("a", "b", None, None, "test"));
+        Self { child, lines, client: Client::from_conf(config.build()) }
+    }
+
+    /// What it says up to a line that has this in it.
+    #[track_caller]
+    fn until(&self, part: &str) -> String {
+        let mut said = String::new();
+        loop {
+            let Ok(line) = self.lines.recv_timeout(LIMIT) else {
+                panic!("nothing with {part:?} came after: {said}")
+            };
+            said.push_str(&line);
+            said.push('\n');
+            if line.contains(part) {
+                return said;
+            }
+        }
+    }
+
+    async fn tables(&self) -> Vec<String> {
+        self.client.list_tables().send().await.unwrap().table_names().to_vec()
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_follow_the_file_and_its_faults_are_shown() {
+    let folder = Folder::new();
+    folder.write("tablewright.yaml", SETTINGS);
+    folder.write("seed.yaml", "orders:\n  - { pk: '1', status: open }\n  - { pk: { S: '2' } }\n");
+    let dev = Dev::start(&folder, &["--seed", "seed.yaml"]);
+    let said = dev.until("ready in");
+    assert!(said.contains("export AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:"), "{said}");
+    assert!(said.contains("+ 2 items of seed.yaml"), "{said}");
+    assert_eq!(dev.tables().await, ["orders", "tablewright-ledger"]);
+    let status = crate::world::attribute(&dev.client, "1", "status").await;
+    assert_eq!(status.as_deref(), Some("open"));
+
+    folder.write("tablewright.yaml", &SETTINGS.replace("TableName", "TableNmae"));
+    let said = dev.until("not ready");
+    assert!(said.contains("tablewright.yaml:4:7: properties.Tables[0].TableNmae"), "{said}");
+    let key = "      KeySchema: [{ AttributeName: pk, KeyType: HASH }]";
+    let more = format!(
+        "      RemovalPolicy: delete\n{key}\n      AttributeDefinitions: \
+                        [{{ AttributeName: pk, AttributeType: S }}]\n    - TableName: more\n{key}"
+    );
+    folder.write("tablewright.yaml", &SETTINGS.replace(key, &more));
+    dev.until("ready in");
+    assert_eq!(dev.tables().await, ["more", "orders", "tablewright-ledger"]);
+}
+
+#[test]
+fn a_port_that_is_taken_is_told() {
+    let folder = Folder::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let ran = folder.run(&["dev", "--port", &port]).expect(1);
+    assert!(ran.err.contains("choose another with --port"), "{}", ran.err);
+}
