@@ -21,13 +21,13 @@ pub(super) fn offered(document: &Document) -> Option<String> {
     match undone.as_slice() {
         [Undo { lines, .. }] => {
             text.push_str("down:\n");
-            lines.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
+            text.extend(lines.iter().map(|line| format!("  {line}\n")));
         }
         undone => {
             text.push_str("down:\n  changes:\n");
             for Undo { table, lines } in undone {
-                text.push_str(&format!("    - table: {table}\n"));
-                lines.iter().for_each(|line| text.push_str(&format!("      {line}\n")));
+                text.extend([format!("    - table: {table}\n")]);
+                text.extend(lines.iter().map(|line| format!("      {line}\n")));
             }
         }
     }

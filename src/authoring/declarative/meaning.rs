@@ -25,7 +25,7 @@ fn meaning(document: &Document, options: Options) -> Json {
         ("work", Some(work(&document.work))),
         ("down", document.down.as_ref().map(work)),
         ("phase", (document.phase == Phase::Contract).then(|| json!("contract"))),
-        ("idempotent", options.is_idempotent.then(|| json!(true))),
+        ("idempotent", options.is_idempotent.then_some(Json::Bool(true))),
         (
             "guard",
             how.guard.map(|guard| {

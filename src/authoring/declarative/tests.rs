@@ -129,7 +129,7 @@ fn every_mistake_is_told_where_it_is_and_how_to_mend_it() {
         let faults = faults(text);
         assert!(faults.iter().all(|fault| fault.place.is_some()), "{text}");
         let shown: Vec<_> = faults.iter().map(Fault::shown).collect();
-        all.push_str(&format!("{}\n\n", shown.join("\n")));
+        all.extend([shown.join("\n"), "\n\n".to_owned()]);
     }
     insta::assert_snapshot!(all);
 }
@@ -395,7 +395,7 @@ fn a_way_back_is_offered_where_it_follows() {
         // It is what it says it is: pasted into the file, it is the way back.
         let pasted = migration(&format!("{text}{offered}"));
         assert!(pasted.way_back().is_some() && pasted.spec().offered.is_none());
-        shown.push_str(&format!("{offered}\n"));
+        shown.extend([offered, "\n".to_owned()]);
     }
     insta::assert_snapshot!(shown);
     for text in [

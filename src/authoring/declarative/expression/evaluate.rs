@@ -224,14 +224,10 @@ impl<'a> Asked<'a> {
             !name.starts_with(|c: char| c.is_ascii_digit())
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         };
-        let mut text = ITEM.to_owned();
-        for name in self.attributes.paths[path].iter().take(most) {
-            match is_plain(name) {
-                true => text.push_str(&format!(".{name}")),
-                false => text.push_str(&format!(".`{name}`")),
-            }
-        }
-        text
+        let names = self.attributes.paths[path].iter().take(most);
+        let names =
+            names.map(|name| if is_plain(name) { name.clone() } else { format!("`{name}`") });
+        std::iter::once(ITEM.to_owned()).chain(names).collect::<Vec<_>>().join(".")
     }
 }
 

@@ -1,4 +1,9 @@
 //! The functions of expressions: which there are, and those that CEL itself does not bring.
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "the evaluator asks for this one signature"
+)]
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -166,18 +171,17 @@ fn matches<'b, 'v>(values: Values<'b, 'v>) -> Outcome<'b, 'v> {
     static KEPT: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
     let (text, pattern) = (text(&values, 0), text(&values, 1));
     let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner).get(pattern).cloned();
-    let regex = match kept {
-        Some(regex) => regex,
-        None => {
-            let Ok(regex) = Regex::new(pattern) else {
-                return refuse("matches", "is given a pattern that cannot be read");
-            };
-            let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() < KEPT_MAX {
-                kept.insert(pattern.to_owned(), regex.clone());
-            }
-            regex
+    let regex = if let Some(regex) = kept {
+        regex
+    } else {
+        let Ok(regex) = Regex::new(pattern) else {
+            return refuse("matches", "is given a pattern that cannot be read");
+        };
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT_MAX {
+            kept.insert(pattern.to_owned(), regex.clone());
         }
+        regex
     };
     Ok(CowVal::owned(CelBool::from(regex.is_match(text))))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::functions::ALL;
 use super::*;
-use crate::authoring::{Language, Source};
+use crate::authoring::{Fault, Language, Source};
 use crate::dynamo::WireItem;
 use crate::item::Looks;
 
@@ -22,7 +22,7 @@ fn read(text: &str) -> Result<Expression, Vec<String>> {
     let faults = Faults::of(&source);
     let whole = Text { value: text.to_owned(), written: 0..text.len() };
     let read = Expression::read(At { line: 1, column: 1 }, &whole, &faults);
-    read.ok_or_else(|| faults.into_list().iter().map(|fault| fault.shown()).collect())
+    read.ok_or_else(|| faults.into_list().iter().map(Fault::shown).collect())
 }
 
 fn n(digits: &str) -> AttributeValue {
@@ -201,7 +201,7 @@ fn an_error_names_attributes_and_types_and_no_value() {
     for text in texts {
         let error = value(text).unwrap_err();
         assert!(!error.contains("secret") && !error.contains("98765"), "{error}");
-        shown.push_str(&format!("{text}\n    {error}\n"));
+        shown.extend([format!("{text}\n    {error}\n")]);
     }
     insta::assert_snapshot!(shown);
 }
