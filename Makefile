@@ -81,7 +81,13 @@ check: ## Check format, lints, documentation and dependencies, the quickest firs
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps
+	$(MAKE) --no-print-directory types
 	$(MAKE) --no-print-directory deny
+
+.PHONY: types
+types: $(NODE_TOOLS) ## Check the types that editors have for migrations in JavaScript
+	node infra/node_modules/typescript/bin/tsc --noEmit --allowJs --strict --target es2022 --module es2022 \
+		--moduleResolution bundler src/authoring/script/tablewright.d.ts tests/types/script.js
 
 .PHONY: deny
 deny: $(CARGO_DENY) ## Check the dependencies' licences, origins and versions

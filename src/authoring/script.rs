@@ -83,12 +83,12 @@ pub(super) fn read(source: &Source) -> Result<Migration, Vec<Fault>> {
         offered: None,
         tables: Vec::new(),
     };
-    Ok(migration(script, declared).read_from(file))
+    Ok(migration(&script, declared).read_from(file))
 }
 
-fn migration(script: Arc<Source>, declared: Declared) -> Migration {
+fn migration(script: &Arc<Source>, declared: Declared) -> Migration {
     let transform = |name: &'static str| {
-        let script = Arc::clone(&script);
+        let script = Arc::clone(script);
         move |item: Item| {
             with_engine(&script, |engine| engine.transform(&script, name, &item))
                 .map_err(|trouble| MigrationError::new(trouble.of_item(&script)))
@@ -112,7 +112,7 @@ fn migration(script: Arc<Source>, declared: Declared) -> Migration {
         backfill = backfill.concurrency(requests);
     }
     if let Some(sample) = declared.verify {
-        let script = Arc::clone(&script);
+        let script = Arc::clone(script);
         backfill = backfill.verify(sample, move |item| verify(&script, item));
     }
     Migration::backfills(script.id.clone(), [backfill])

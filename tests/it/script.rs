@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use tablewright::authoring::{self, Language, Source};
+use tablewright::migrator::Builder;
 use tablewright::testing::{ControlPlane, Durations, Stack};
 use tablewright::{Migration, Migrator};
 
@@ -36,7 +37,7 @@ impl World {
     /// answer says SUCCESS, and its reason.
     async fn deploy(&mut self, scripts: &[&str], fails_later: bool) -> (bool, String) {
         let numbered = scripts.iter().enumerate().map(|(n, text)| migration(n + 1, text));
-        let builder = numbered.fold(Migrator::builder(), |builder, one| builder.migration(one));
+        let builder = numbered.fold(Migrator::builder(), Builder::migration);
         self.stack.build(builder.build());
         self.deploys += 1;
         let mut declared = self.declared.clone();

@@ -103,7 +103,7 @@ impl Engine {
             .map_err(|error| no_engine(error.to_string()))?;
         let item = Arc::new(Current::default());
         let hooks = context
-            .with(|ctx| prepare(&ctx, &item).map_err(|error| no_engine(said(&ctx, error))))?;
+            .with(|ctx| prepare(&ctx, &item).map_err(|error| no_engine(said(&ctx, &error))))?;
         let (exports, variables) = (None, Vec::new());
         let mut engine = Self { hooks, exports, variables, context, runtime, watch, item };
         let exports = engine.within(source, |ctx, _| evaluate(ctx, source))?;
@@ -265,13 +265,11 @@ impl Engine {
             let parts: Array<'_> = explain.call((error,))?;
             Ok(Thrown { name: parts.get(0)?, message: parts.get(1)?, stack: parts.get(2)? })
         });
-        match parts {
-            Ok(thrown) => Trouble::thrown(&thrown, source, was_ended),
-            Err(_) => {
-                ctx.catch();
-                Trouble::fatal("it threw what cannot be shown, or is out of memory")
-            }
+        if let Ok(thrown) = parts {
+            return Trouble::thrown(&thrown, source, was_ended);
         }
+        ctx.catch();
+        Trouble::fatal("it threw what cannot be shown, or is out of memory")
     }
 
     fn exports<'js>(&self, ctx: &Ctx<'js>) -> rquickjs::Result<Object<'js>> {
@@ -345,14 +343,14 @@ fn evaluate(ctx: &Ctx<'_>, source: &Source) -> Result<Persistent<Object<'static>
 
 /// What the prelude asks this side for.
 fn offered<'js>(ctx: &Ctx<'js>, item: &Arc<Current>) -> rquickjs::Result<Object<'js>> {
-    let (read, named) = (Arc::clone(item), Arc::clone(item));
+    let (one, all) = (Arc::clone(item), Arc::clone(item));
     // It calls nothing: a call from here would have the engine take this depth of the stack for the top of it.
-    let read = move |ctx: Ctx<'js>, name: String| match read.get().as_ref() {
+    let read = move |ctx: Ctx<'js>, name: String| match one.get().as_ref() {
         Some(item) => item.get(&name).map(|value| Parcel::of(&ctx, value)).transpose(),
         None => Ok(None),
     };
     let names = move || -> Vec<String> {
-        let item = named.get();
+        let item = all.get();
         item.as_ref().map(|item| item.as_wire().keys().cloned().collect()).unwrap_or_default()
     };
     let number = |text: String| match number::checked(&text) {
@@ -366,7 +364,7 @@ fn offered<'js>(ctx: &Ctx<'js>, item: &Arc<Current>) -> rquickjs::Result<Object<
     Ok(offered)
 }
 
-fn said(ctx: &Ctx<'_>, error: rquickjs::Error) -> String {
+fn said(ctx: &Ctx<'_>, error: &rquickjs::Error) -> String {
     let message = ctx.catch().into_object().and_then(Exception::from_object);
     message.and_then(|exception| exception.message()).unwrap_or_else(|| error.to_string())
 }

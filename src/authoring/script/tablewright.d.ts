@@ -1,13 +1,13 @@
 /**
- * Types of the module that migration scripts import, for editors. A script says in its first line
- * `// @ts-check` and has this file beside it.
+ * Types of the module that migration scripts import, for editors: keep this file beside the scripts.
  *
  *     // @ts-check
  *     import { skip } from 'tablewright'
  *
  *     export const table = 'orders'
  *
- *     export function up(item: Item) {            // in JavaScript: @param {import('tablewright').Item} item
+ *     /** @type {import('tablewright').Transform} *\/
+ *     export function up(item) {
  *       if (item.status === 'void') return skip('it was never an order')
  *       item.label = `ORDER#${item.pk}`
  *     }
@@ -58,30 +58,32 @@ declare module 'tablewright' {
     | Set<number | bigint | Decimal>
     | Set<Uint8Array>
     | Value[]
-    | { [name: string]: Value | undefined }
+    | Attributes
+
+  /** Attributes by name. One that is `undefined` is none. */
+  export type Attributes = { [name: string]: Value | undefined }
 
   /**
    * An item: change it in place, or return another object. Each attribute is read when it is asked for, and what was read must
    * still be so when the change is written; to spread an item, or to ask for its keys, is to read all of it.
    *
-   * The types of attributes are yours to know: `/** @param {Item & { total: number }} item *\/`.
+   * Which types they have is yours to know.
    */
   export interface Item {
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any
     [attribute: string]: any
   }
 
   /** What `up` and `down` return besides an item. */
-  export interface Outcome {
-    readonly [outcome]: true
+  export class Outcome {
+    private constructor()
+    private readonly kind: string
   }
-  const outcome: unique symbol
 
   /**
    * Says what becomes of an item: what it returns, or, where it returns nothing, the item as it has left it. It is called
    * again for an item that has changed meanwhile, and for its own result, where no guard makes it exactly once.
    */
-  export type Transform = (item: Item) => Item | { [attribute: string]: Value | undefined } | Outcome | void
+  export type Transform = (item: Item) => Attributes | Outcome | void
 
   /** Whether an item is as it should be. What it throws instead says why not. */
   export type Predicate = (item: Item) => boolean
@@ -105,7 +107,7 @@ declare module 'tablewright' {
    * The item stays, and these are to be in their tables, where there is none of their key. One that is there already counts
    * if it is equal; if it differs, the item fails.
    */
-  export function put(...puts: { table: string; item: Item | { [attribute: string]: Value | undefined } }[]): Outcome
+  export function put(...puts: { table: string; item: Attributes }[]): Outcome
 
   /**
    * A number of up to 38 digits that a JavaScript number would round. It has no arithmetic but its own: `+`, `<` and `==`

@@ -100,7 +100,7 @@ fn place(stack: &str, file: &str) -> Option<(usize, usize)> {
 /// The message, and nothing for what it quotes where that is no word of the script: it may be a value then.
 fn without_values(message: &str, script: &str) -> String {
     let mut quoted = message.split('\'').skip(1).step_by(2);
-    let is_paired = message.matches('\'').count() % 2 == 0;
+    let is_paired = message.matches('\'').count().is_multiple_of(2);
     if is_paired && quoted.all(|quoted| script.contains(quoted)) {
         return message.to_owned();
     }

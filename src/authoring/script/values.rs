@@ -178,7 +178,7 @@ pub(super) fn attributes<'js>(
     for entry in object.own_props::<Value<'js>, Value<'js>>(Filter::default()) {
         let (name, value) = entry?;
         let name = attribute_name(&name)?;
-        if let Some(value) = reader.to_wire(&value, before.get(&name), Place::Attribute(&name))? {
+        if let Some(value) = reader.wire(&value, before.get(&name), Place::Attribute(&name))? {
             attributes.insert(name, value);
         }
     }
@@ -194,7 +194,7 @@ struct Reader<'a, 'js> {
 
 impl<'js> Reader<'_, 'js> {
     /// A value in wire form; nothing for `undefined`.
-    fn to_wire(
+    fn wire(
         &mut self,
         value: &Value<'js>,
         before: Option<&AttributeValue>,
@@ -232,7 +232,7 @@ impl<'js> Reader<'_, 'js> {
         for index in 0..length {
             let place = Place::Element(&place, index);
             let before = before.and_then(|list| list.get(index));
-            let element = self.to_wire(&array.get(index)?, before, place)?;
+            let element = self.wire(&array.get(index)?, before, place)?;
             list.push(element.ok_or_else(|| no_value(place, "undefined"))?);
         }
         Ok(AttributeValue::L(list))
@@ -274,7 +274,7 @@ impl<'js> Reader<'_, 'js> {
             let name = attribute_name(&name)?;
             self.take(name.len() + 1, place)?;
             let before = before.and_then(|map| map.get(&name));
-            if let Some(value) = self.to_wire(&value, before, Place::Field(&place, &name))? {
+            if let Some(value) = self.wire(&value, before, Place::Field(&place, &name))? {
                 map.insert(name, value);
             }
         }
@@ -287,7 +287,7 @@ impl<'js> Reader<'_, 'js> {
         let (mut texts, mut numbers, mut binaries) = (Vec::new(), Vec::new(), Vec::new());
         for index in 0..length {
             let element = Place::Element(&place, index);
-            match self.to_wire(&elements.get(index)?, None, element)? {
+            match self.wire(&elements.get(index)?, None, element)? {
                 Some(AttributeValue::S(text)) => texts.push(text),
                 Some(AttributeValue::N(digits)) => numbers.push(digits),
                 Some(AttributeValue::B(bytes)) => binaries.push(bytes),
