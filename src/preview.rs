@@ -16,6 +16,7 @@ use crate::deadline::Deadline;
 use crate::dynamo::{self, Dynamo, WireItem, same};
 use crate::migration::{Backfill, Work};
 use crate::migrator::Migrator;
+use crate::observe::LiveTable;
 use crate::plan::{Input, MigrationStep, Plan};
 
 /// Different errors of a backfill that are shown.
@@ -160,7 +161,7 @@ pub async fn preview(
                 }
             }
             Work::Function(_) => {
-                previewed.unknown = Some("a function is free to do anything, and is not run")
+                previewed.unknown = Some("a function is free to do anything, and is not run");
             }
             Work::Copy(_) | Work::FinishCopy { .. } => {
                 previewed.unknown = Some("a copy is not tried on single items");
@@ -174,7 +175,7 @@ pub async fn preview(
 /// Keys of the tables that are declared, and of those that are there.
 fn keys(input: &Input<'_>) -> BTreeMap<String, Vec<String>> {
     let declared = input.desired.tables.iter().map(|declared| &declared.table);
-    let live = input.observed.tables.values().map(|live| live.table());
+    let live = input.observed.tables.values().map(LiveTable::table);
     let of = |table: &crate::schema::Table| {
         (table.name.clone(), table.keys.names().map(str::to_owned).collect())
     };

@@ -61,7 +61,6 @@ fn of_step(
     live: &LiveTable,
     step: &TableStep,
 ) -> Option<Finding> {
-    let of_setting = |setting| of_setting(plan, live, setting, None);
     let found = |code, problem: String, fix| Finding::of_table(code, &plan.table, problem, fix);
     match step {
         TableStep::DeleteIndex(index) => Some(found(
@@ -69,27 +68,13 @@ fn of_step(
             format!("the index {index} is declared no more; whoever queries it fails then"),
             "see by its ConsumedReadCapacityUnits whether it is still read",
         )),
-        TableStep::Stream(Stream::Off) => Some(of_stream(plan, live)),
-        TableStep::TimeToLive { attribute, on: false } => {
-            let is_replaced = plan
-                .steps
-                .iter()
-                .any(|step| matches!(step, TableStep::TimeToLive { on: true, .. }));
-            (!is_replaced).then(|| found(
-                Code::ExpiryOff,
-                format!("time to live on {attribute} is turned off; items whose moment has passed stay"),
-                "make sure that no promise to delete data rests on it",
-            ))
-        }
-        TableStep::TimeToLive { attribute, on: true } => {
-            let items = live.description.items;
-            (items > 0).then(|| found(
-                Code::ExpiryOn,
-                format!("time to live begins on {attribute}, and the table has about {items} items; those whose {attribute} is past are deleted"),
-                "look at what the attribute holds: seconds since the epoch",
-            ))
-        }
-        TableStep::Encryption(to) => of_encryption(input, plan, live, to),
+        TableStep::DeleteReplica(region) => Some(found(
+            Code::ReplicaRemoved,
+            format!(
+                "the replica in {region} is deleted; whatever reads or writes there fails then"
+            ),
+            "make sure that nothing uses it, and that no failover counts on it",
+        )),
         TableStep::Billing { from, to, .. } => Some(found(
             Code::CostsChange,
             format!("{from} becomes {to}"),
@@ -100,30 +85,16 @@ fn of_step(
             format!("its class becomes {class}"),
             "compare what its storage and its traffic cost in either",
         )),
+        TableStep::Stream(Stream::Off) => Some(of_stream(plan, live)),
+        TableStep::TimeToLive { attribute, on: false } => end_of_expiry(plan, attribute),
+        TableStep::TimeToLive { attribute, on: true } => begin_of_expiry(plan, live, attribute),
+        TableStep::Encryption(to) => of_encryption(input, plan, live, to),
         TableStep::CreateIndex { index, completion: Completion::Wait, .. } => {
-            let takes = estimate::of_index(live.description.bytes);
-            (takes > DEPLOY).then(|| {
-                found(
-                    Code::SlowIndex,
-                    format!(
-                        "the index {} takes about {} to fill, and a deploy waits an hour",
-                        index.name,
-                        estimate::words(takes)
-                    ),
-                    "set Completion: detach for it, and deploy the code that reads it later",
-                )
-            })
+            of_new_index(plan, live, &index.name)
         }
-        TableStep::DeleteReplica(region) => Some(found(
-            Code::ReplicaRemoved,
-            format!(
-                "the replica in {region} is deleted; whatever reads or writes there fails then"
-            ),
-            "make sure that nothing uses it, and that no failover counts on it",
-        )),
-        TableStep::Setting(setting) => of_setting(setting),
+        TableStep::Setting(setting) => of_setting(plan, live, setting, None),
         TableStep::ReplicaSetting { region, setting } => {
-            self::of_setting(plan, live, setting, Some(region))
+            of_setting(plan, live, setting, Some(region))
         }
         TableStep::Create(_)
         | TableStep::Adopt
@@ -140,6 +111,44 @@ fn of_step(
         | TableStep::CreateReplica { .. }
         | TableStep::ReplicaClass { .. } => None,
     }
+}
+
+fn end_of_expiry(plan: &TablePlan, attribute: &str) -> Option<Finding> {
+    let begins = |step: &TableStep| matches!(step, TableStep::TimeToLive { on: true, .. });
+    (!plan.steps.iter().any(begins)).then(|| {
+        Finding::of_table(
+            Code::ExpiryOff,
+            &plan.table,
+            format!(
+                "time to live on {attribute} is turned off; items whose moment has passed stay"
+            ),
+            "make sure that no promise to delete data rests on it",
+        )
+    })
+}
+
+fn begin_of_expiry(plan: &TablePlan, live: &LiveTable, attribute: &str) -> Option<Finding> {
+    let items = live.description.items;
+    (items > 0).then(|| {
+        let problem = format!(
+            "time to live begins on {attribute}, and the table has about {} items; those whose {attribute} is past are \
+             deleted",
+            thousands(items)
+        );
+        let fix = "look at what the attribute holds: seconds since the epoch";
+        Finding::of_table(Code::ExpiryOn, &plan.table, problem, fix)
+    })
+}
+
+fn of_new_index(plan: &TablePlan, live: &LiveTable, index: &str) -> Option<Finding> {
+    let takes = estimate::of_index(live.description.bytes);
+    (takes > DEPLOY).then(|| {
+        let takes = estimate::words(takes);
+        let problem =
+            format!("the index {index} takes about {takes} to fill, and a deploy waits an hour");
+        let fix = "set Completion: detach for it, and deploy the code that reads it later";
+        Finding::of_table(Code::SlowIndex, &plan.table, problem, fix)
+    })
 }
 
 fn of_stream(plan: &TablePlan, live: &LiveTable) -> Finding {
