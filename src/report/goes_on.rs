@@ -68,7 +68,9 @@ fn backfill(progress: &ProgressRow, workers: &[&(String, ProgressRow)]) -> Eleme
         .iter()
         .enumerate()
         .map(|(position, (_, row))| bar("bar worker", row, &format!("worker {}", position + 1)));
-    el("div").class("backfill").child(bar("bar", &all, &all.table)).children(each)
+    let each: Vec<_> = each.collect();
+    let workers = (!each.is_empty()).then(|| el("div").class("workers").children(each));
+    el("div").class("backfill").child(bar("bar", &all, &all.table)).children(workers)
 }
 
 fn bar(class: &'static str, row: &ProgressRow, name: &str) -> Element {
@@ -83,7 +85,8 @@ fn bar(class: &'static str, row: &ProgressRow, name: &str) -> Element {
     ];
     let counts = counts.into_iter().filter(|(n, word)| *n > 0 || *word == "read");
     let counts = counts.map(|(n, word)| format!("{} {word}", words::count(n)));
-    let figures: Vec<_> = counts.chain(left).collect();
+    let at = (class == "bar").then(|| format!("at {}", words::moment(&row.at)));
+    let figures: Vec<_> = counts.chain(left).chain(at).collect();
     el("div")
         .class(class)
         .child(
@@ -99,12 +102,7 @@ fn bar(class: &'static str, row: &ProgressRow, name: &str) -> Element {
                 .attr("aria-label", name)
                 .text(format_args!("{per_cent} %")),
         )
-        .child(
-            el("p")
-                .class("figures")
-                .text(figures.join(" · "))
-                .text(format_args!(" · at {}", words::moment(&row.at))),
-        )
+        .child(el("p").class("figures").text(figures.join(" · ")))
 }
 
 /// The segments of each backfill, a cell for each.

@@ -9,7 +9,7 @@ use crate::ledger::rows::{CommandRow, CommandState, RunRow, RunState};
 
 /// Deploys and commands that are shown at once; those before them are one click away.
 const OPEN: usize = 15;
-const HEADS: [&str; 5] = ["Began", "What", "Outcome", "Took", "Who, and what came of it"];
+const HEADS: [&str; 5] = ["Began", "What", "Outcome", "Took", "Who and why"];
 
 pub(super) fn section(survey: &Survey) -> Section {
     let mut rows: Vec<_> = survey.history.iter().filter_map(row).collect();
@@ -28,7 +28,7 @@ pub(super) fn section(survey: &Survey) -> Section {
     Section { id: "history", title: "History", body }
 }
 
-fn row(entry: &Entry) -> Option<Element> {
+fn row(entry: &Entry) -> Option<Vec<Element>> {
     let cells = match &entry.what {
         What::Run { run, row } => of_run(run, row),
         What::Command { row, .. } => of_command(row),
@@ -36,7 +36,7 @@ fn row(entry: &Entry) -> Option<Element> {
         What::Attempt { .. } => return None,
     };
     let began = el("td").class("nowrap").text(words::moment(&entry.at));
-    Some(el("tr").child(began).children(cells))
+    Some(std::iter::once(began).chain(cells).collect())
 }
 
 fn of_run(run: &str, row: &RunRow) -> [Element; 4] {
@@ -52,7 +52,10 @@ fn of_run(run: &str, row: &RunRow) -> [Element; 4] {
         el("td").child(el("strong").text(&row.kind)),
         el("td").child(badge(look, word)),
         el("td").class("nowrap").text(took.unwrap_or_default()),
-        el("td").child(by).children((!reason.is_empty()).then(|| el("p").text(reason))),
+        el("td")
+            .class("said")
+            .child(by)
+            .children((!reason.is_empty()).then(|| el("p").text(reason))),
     ]
 }
 
@@ -71,6 +74,6 @@ fn of_command(row: &CommandRow) -> [Element; 4] {
         el("td").child(el("strong").text(&row.verb)),
         el("td").child(badge(look, word)),
         el("td").class("nowrap").text(took.unwrap_or_default()),
-        el("td").child(by).children(said.map(|said| el("p").text(said))),
+        el("td").class("said").child(by).children(said.map(|said| el("p").text(said))),
     ]
 }

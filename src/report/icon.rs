@@ -91,14 +91,20 @@ impl Look {
 
 /// The signs, drawn once, for [`sign`] to use.
 pub(super) fn signs() -> Element {
+    // Said on the parts themselves: style sheets do not reach into what is used elsewhere.
+    let drawn = |part: Element, width: &str| {
+        let part = part.attr("fill", "none").attr("stroke", "currentColor");
+        part.attr("stroke-width", width)
+            .attr("stroke-linecap", "round")
+            .attr("stroke-linejoin", "round")
+    };
     let symbols = Look::ALL.map(|look| {
         let circle = el("circle").attr("cx", 8).attr("cy", 8).attr("r", 7);
-        let mark = el("path").attr("d", look.path());
         el("symbol")
-            .attr("id", format!("sign-{}", look.name()))
+            .attr("id", format_args!("sign-{}", look.name()))
             .attr("viewBox", "0 0 16 16")
-            .child(circle)
-            .child(mark)
+            .child(drawn(circle, "1.4"))
+            .child(drawn(el("path").attr("d", look.path()), "1.7"))
     });
     el("svg").class("signs").attr("aria-hidden", "true").children(symbols)
 }

@@ -110,11 +110,12 @@ fn items(migration: &MigrationStatus, items: &[FailedItem]) -> Option<Element> {
         return None;
     }
     let rows = items.iter().map(|item| {
-        el("tr")
-            .child(el("td").class("mono").text(&item.table))
-            .child(el("td").class("mono").text(&item.key))
-            .child(el("td").text(&item.error))
-            .child(el("td").class("nowrap").text(words::moment(&item.at)))
+        vec![
+            el("td").class("mono").text(&item.table),
+            el("td").class("mono").text(&item.key),
+            el("td").class("said").text(&item.error),
+            el("td").class("nowrap").text(words::moment(&item.at)),
+        ]
     });
     let summary = words::many(
         migration.failed_items,
@@ -148,14 +149,15 @@ fn tries(attempts: &[&AttemptRow]) -> Element {
         let took = words::between(Some(&row.started_at), row.finished_at.as_deref());
         let direction = if row.direction == "down" { "undo" } else { "run" };
         let outcome = el("td").child(badge(Look::of(row.outcome), row.outcome));
-        el("tr")
-            .child(el("td").class("nowrap").text(words::moment(&row.started_at)))
-            .child(el("td").text(direction))
-            .child(outcome)
-            .child(el("td").class("nowrap").text(took.unwrap_or_default()))
-            .child(el("td").text(counted.join(", ")))
-            .child(el("td").text(format_args!("build {}, run {}", row.build, row.run)))
-            .child(el("td").text(row.error.as_deref().unwrap_or_default()))
+        vec![
+            el("td").class("nowrap").text(words::moment(&row.started_at)),
+            el("td").text(direction),
+            outcome,
+            el("td").class("nowrap").text(took.unwrap_or_default()),
+            el("td").text(counted.join(", ")),
+            el("td").text(format_args!("build {}, run {}", row.build, row.run)),
+            el("td").class("said").text(row.error.as_deref().unwrap_or_default()),
+        ]
     });
     let heads = ["Began", "What", "Outcome", "Took", "Items", "By", "Error"];
     el("details")
@@ -163,15 +165,22 @@ fn tries(attempts: &[&AttemptRow]) -> Element {
         .child(table(&heads, rows))
 }
 
-/// A table that scrolls by itself where it is wider than the page.
-pub(super) fn table(heads: &[&str], rows: impl IntoIterator<Item = Element>) -> Element {
-    let heads = heads.iter().map(|head| el("th").attr("scope", "col").text(head));
-    let head = el("thead").child(el("tr").children(heads));
-    let table = el("table").child(head).child(el("tbody").children(rows));
-    el("div")
-        .class("scroll")
-        .attr("tabindex", 0)
-        .attr("role", "group")
-        .attr("aria-label", "Table")
-        .child(table)
+/// A table, in which each cell also says of which column it is: on a phone each row is a block of its own. Its roles are
+/// said, since browsers take those of a table away with its look.
+pub(super) fn table(
+    heads: &[&'static str],
+    rows: impl IntoIterator<Item = Vec<Element>>,
+) -> Element {
+    let column =
+        |head: &&'static str| el("th").attr("scope", "col").attr("role", "columnheader").text(head);
+    let head = el("tr").attr("role", "row").children(heads.iter().map(column));
+    let rows = rows.into_iter().map(|cells| {
+        let cells = cells.into_iter().zip(heads);
+        let cells = cells.map(|(cell, head)| cell.attr("role", "cell").attr("data-head", head));
+        el("tr").attr("role", "row").children(cells)
+    });
+    el("table")
+        .attr("role", "table")
+        .child(el("thead").attr("role", "rowgroup").child(head))
+        .child(el("tbody").attr("role", "rowgroup").children(rows))
 }

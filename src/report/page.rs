@@ -98,7 +98,8 @@ fn header(survey: &Survey, stack: &str) -> Element {
         ("Stack", Some(status.stack_id.clone()).filter(|id| !id.is_empty())),
     ];
     let facts = facts.into_iter().filter_map(|(name, value)| {
-        Some(el("div").child(el("dt").text(name)).child(el("dd").text(value?)))
+        let fact = if name == "Stack" { el("div").class("wide") } else { el("div") };
+        Some(fact.child(el("dt").text(name)).child(el("dd").text(value?)))
     });
     let (look, word) = standing(survey);
     el("header")

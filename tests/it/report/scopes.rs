@@ -259,7 +259,10 @@ pub(super) async fn running() -> Survey {
     world.plane.fault(slow.table("orders"));
     let plane = world.plane.clone();
     let look = async {
-        tokio::time::sleep(Duration::from_secs(75)).await;
+        // As many as would take one process hours, and then as many as there are.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        plane.count("orders", 6_400, 2_500_000);
+        tokio::time::sleep(Duration::from_secs(50)).await;
         survey(&plane, revisions(), None).await
     };
     let (_, survey) = tokio::join!(world.deploy(&orders, revisions()), look);
