@@ -118,9 +118,9 @@ fn marks(survey: &Survey) -> Vec<Mark> {
         let title = format!("{title}, {}{}", words::moment(&entry.at), took.unwrap_or_default());
         Some(Mark { lane, from, to, class, title })
     });
-    // The first to begin first, so that what came later lies over it.
+    // What came later lies over what came before, and what failed over all.
     let mut marks: Vec<_> = entries.collect();
-    marks.sort_by_key(|mark| mark.from);
+    marks.sort_by_key(|mark| (mark.class == "failed", mark.from));
     marks
 }
 

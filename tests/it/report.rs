@@ -23,7 +23,7 @@ fn masked(outline: &str) -> String {
     let is_moment = |word: &str| word.len() >= 10 && word.starts_with("20") && &word[4..5] == "-";
     let mask = |word: &str| match word {
         moment if is_moment(moment) => "<day>".to_owned(),
-        time if time.len() == 5 && &time[2..3] == ":" => "<time>".to_owned(),
+        time if matches!(time.len(), 5 | 6) && &time[2..3] == ":" => "<time>".to_owned(),
         backup if backup.contains("/backup/") => "<backup>".to_owned(),
         word => word.to_owned(),
     };

@@ -40,6 +40,7 @@ impl World {
         command["by"] = json!("ann@example.com");
         command["reason"] = json!("ticket 4711");
         self.stack.command(command).await.unwrap();
+        tokio::time::sleep(Duration::from_mins(7)).await;
     }
 
     async fn put(&self, table: &str, items: impl IntoIterator<Item = WireItem>) {
@@ -198,7 +199,7 @@ fn shop(newest: usize) -> Vec<Migration> {
 }
 
 fn order(id: u64) -> WireItem {
-    let total = if id % 211 == 7 { "12,5O".to_owned() } else { format!("{id}.50") };
+    let total = if id % 61 == 7 { "12,5O".to_owned() } else { format!("{id}.50") };
     item([
         ("pk", text(&format!("ORDER-{id:05}"))),
         ("sk", text("v1")),
@@ -212,14 +213,16 @@ fn order(id: u64) -> WireItem {
 /// knows what to do about, and commands by hand.
 pub(super) async fn rich() -> Survey {
     let mut world = World::new(ControlPlane::new());
+    // So that no two things happen at once.
+    world.plane.fault(Fault::latency(Duration::from_millis(20)));
     let tables = |others: &[&str]| {
         let others = others.iter().map(|name| simple(name));
         [orders(), customers()].into_iter().chain(others).collect::<Vec<_>>()
     };
     world.deploy(&tables(&["carts", "sessions"]), vec![]).await.expect_success();
-    world.put("orders", (0..700).map(order)).await;
+    world.put("orders", (0..240).map(order)).await;
     let customer = |id: u64| item([("pk", text(&format!("CUSTOMER-{id}")))]);
-    world.put("customers", (0..90).map(customer)).await;
+    world.put("customers", (0..40).map(customer)).await;
     world.deploy(&tables(&["carts", "sessions"]), shop(2)).await.expect_success();
     world.deploy(&tables(&["sessions"]), shop(3)).await.expect_success();
     world.command(json!({ "tablewright": "pause" })).await;
@@ -253,7 +256,7 @@ pub(super) async fn running() -> Survey {
     let orders = [orders];
     world.deploy(&orders, vec![]).await.expect_success();
     let few = |id: u64| item([("pk", text(&format!("ORDER-{id:05}"))), ("revision", number(1))]);
-    world.put("orders", (0..4800).map(few)).await;
+    world.put("orders", (0..1600).map(few)).await;
     world.plane.count("orders", 10_000_000, 4_000_000_000);
     let slow = Fault::latency(Duration::from_secs(5)).operation("TransactWriteItems");
     world.plane.fault(slow.table("orders"));
@@ -261,8 +264,8 @@ pub(super) async fn running() -> Survey {
     let look = async {
         // As many as would take one process hours, and then as many as there are.
         tokio::time::sleep(Duration::from_secs(2)).await;
-        plane.count("orders", 6_400, 2_500_000);
-        tokio::time::sleep(Duration::from_secs(50)).await;
+        plane.count("orders", 2_400, 1_000_000);
+        tokio::time::sleep(Duration::from_secs(23)).await;
         survey(&plane, revisions(), None).await
     };
     let (_, survey) = tokio::join!(world.deploy(&orders, revisions()), look);
