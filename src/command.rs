@@ -33,6 +33,8 @@ mod repair;
 mod retry;
 mod scope;
 mod status;
+#[cfg(feature = "report")]
+mod survey;
 mod undo;
 
 use std::sync::Arc;
@@ -42,7 +44,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use self::history::{Entry, What};
-pub use self::status::Status;
+pub use self::status::{LeaseStatus, MigrationStatus, RunStatus, Status, TableStatus};
+#[cfg(feature = "report")]
+pub use self::survey::{Details, FailedItem, Prospect, Survey, Surveyed};
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::dynamo;

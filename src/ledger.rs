@@ -9,6 +9,8 @@ mod parked;
 mod repair;
 pub mod rows;
 pub mod state;
+#[cfg(feature = "report")]
+mod survey;
 mod texts;
 mod write;
 

@@ -67,6 +67,8 @@ pub mod clock;
 pub mod deadline;
 pub mod interrupt;
 
+#[cfg(feature = "report")]
+pub mod report;
 #[cfg(feature = "testing")]
 pub mod testing;
 

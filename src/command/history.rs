@@ -12,7 +12,7 @@ use crate::ledger::rows::{AttemptRow, CommandRow, RunRow};
 /// What has happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct History {
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
 }
 
 /// One thing that has happened.

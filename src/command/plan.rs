@@ -14,9 +14,9 @@ use crate::preview::{self, Preview};
 pub(super) struct Planned {
     pending: bool,
     plan: Option<Explanation>,
-    refused: Vec<String>,
+    pub(super) refused: Vec<String>,
     sample: Option<Preview>,
-    text: String,
+    pub(super) text: String,
     markdown: String,
 }
 

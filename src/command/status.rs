@@ -157,7 +157,9 @@ pub(super) async fn of(
 fn rows(snapshot: &Snapshot, specs: &[Spec]) -> Vec<MigrationRow> {
     let pending = |spec: &Spec| {
         let (id, description) = (spec.id.clone(), spec.description.clone());
-        (id.clone(), MigrationRow { id, description, ..MigrationRow::default() })
+        let row =
+            MigrationRow { id, description, language: spec.language, ..MigrationRow::default() };
+        (row.id.clone(), row)
     };
     let mut rows: BTreeMap<_, _> = specs.iter().map(pending).collect();
     rows.extend(snapshot.migrations.clone());

@@ -291,7 +291,7 @@ pub(super) fn read<T: DeserializeOwned + Default>(mut row: WireItem) -> T {
     })
 }
 
-fn read_checkpoint(row: WireItem) -> CheckpointRow {
+pub(super) fn read_checkpoint(row: WireItem) -> CheckpointRow {
     let last_key = row.get("last_key").and_then(|key| key.as_m().ok()).cloned();
     CheckpointRow { last_key, ..read(row) }
 }

@@ -32,6 +32,7 @@ mod planner;
 mod preflight;
 mod protocol;
 mod removals;
+mod report;
 mod rights;
 mod rollbacks;
 mod script;
