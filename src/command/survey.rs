@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
-use super::{Command, CommandError, Entry, Hands, Status, history, plan, status};
+use super::{Asked, Command, CommandError, Entry, Hands, Status, history, plan, status};
 use crate::backfill::describe;
 use crate::clock;
 use crate::desired::RemovalPolicy;
@@ -117,7 +117,9 @@ impl Command {
         let stack = super::stack_of(&snapshot).to_owned();
         let plan = match properties {
             Some(properties) => {
-                let planned = plan::of(hands, &ledger, snapshot, properties).await?;
+                let properties = properties.clone();
+                let asked = Asked { properties, may_begin: false, sample: None };
+                let planned = plan::of(hands, &ledger, snapshot, &asked).await?;
                 Some(Prospect { text: planned.text, refused: planned.refused })
             }
             None => None,
@@ -138,9 +140,9 @@ impl Command {
 
 async fn tables(hands: &Hands, snapshot: &Snapshot) -> BTreeMap<String, Surveyed> {
     let specs = hands.migrator.as_ref().map(|migrator| migrator.specs()).unwrap_or_default();
-    let named = specs.into_iter().flat_map(|spec| spec.tables);
-    let names: BTreeSet<String> = snapshot.tables.keys().cloned().chain(named).collect();
-    let looks = names.into_iter().map(|name| async move {
+    let of_migrations = specs.into_iter().flat_map(|spec| spec.tables);
+    let all: BTreeSet<String> = snapshot.tables.keys().cloned().chain(of_migrations).collect();
+    let looks = all.into_iter().map(|name| async move {
         let table = table(hands, &name, snapshot.tables.get(&name)).await;
         (name, table)
     });
