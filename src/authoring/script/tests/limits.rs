@@ -12,7 +12,7 @@ fn whatever_a_call_does_to_the_engine_the_next_one_finds_it_as_it_was() {
            case 'catch the end': try { for (;;); } catch { return } finally { item.n = 1 }
            case 'a long text': return 'x'.repeat(1e9)
            case 'longer and longer': { let x = 'x'; for (;;) x += x }
-           case 'grow': { const a = []; for (;;) a.push({ a }) }
+           case 'grow': { const a = []; for (;;) a.push({ a, text: 'x'.repeat(1e5) + a.length }) }
            case 'a regular expression': return /^(a+)+$/.test('a'.repeat(40) + 'b')
            case 'a deep answer': { let m = {}; for (let i = 0; i < 1e5; i++) m = { m }; item.m = m; return }
            case 'a getter': item.m = { get x() { throw new Error('mine') } }; return
@@ -24,7 +24,7 @@ fn whatever_a_call_does_to_the_engine_the_next_one_finds_it_as_it_was() {
            case 'promises': for (let i = 0; i < 9; i++) Promise.resolve(1).then(() => { for (;;); }); throw new Error('mine')
            case 'a proxy': return new Proxy({}, { ownKeys() { throw new Error('mine') } })
            case 'a generator': item.g = (function* () { for (;;) yield 1 })(); return
-           case 'a set without end': { const s = new Set(); for (let i = 0; ; i++) s.add(i) }
+           case 'a set without end': { const s = new Set(); for (let i = 0; ; i++) s.add('x'.repeat(1e5) + i) }
          }
          item.n += 1",
     );
