@@ -248,12 +248,15 @@ impl Engine {
             })
         });
         self.watch.set(None);
-        if result.is_ok() && self.runtime.is_job_pending() {
-            return Err(Trouble::fatal(
-                "it leaves a promise behind; a script does not wait, so use no async function and no then",
-            ));
+        if !self.runtime.is_job_pending() {
+            return result;
         }
-        result
+        match result {
+            Ok(_) => Err(Trouble::fatal(
+                "it leaves a promise behind; a script does not wait, so use no async function and no then",
+            )),
+            Err(trouble) => Err(Trouble { is_fatal: true, ..trouble }),
+        }
     }
 
     fn thrown(&self, ctx: &Ctx<'_>, source: &Source) -> Trouble {

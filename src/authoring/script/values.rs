@@ -225,7 +225,7 @@ impl<'js> Reader<'_, 'js> {
         within_levels(place)?;
         let Some(array) = value.as_array() else { return Err(no_value(place, "an odd array")) };
         let before = before.and_then(|before| before.as_l().ok());
-        let length = array.len();
+        let length = length(array, place)?;
         // What has room for its elements at one byte each is worth a walk.
         self.take(length, place)?;
         let mut list = Vec::with_capacity(length);
@@ -352,6 +352,20 @@ fn double(value: &Value<'_>, place: Place<'_>) -> Result<String, Refusal> {
         Some(int) => Ok(int.to_string()),
         None => number::from_double(value.as_number().unwrap_or(f64::NAN))
             .map_err(|why| at(place, &why)),
+    }
+}
+
+/// Length of an array, or of what passes for one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a length is whole and below 2^53"
+)]
+fn length(array: &Array<'_>, place: Place<'_>) -> Result<usize, Refusal> {
+    let length: Value<'_> = array.as_object().get("length")?;
+    match length.as_number() {
+        Some(length) if (0.0..=9_007_199_254_740_991.0).contains(&length) => Ok(length as usize),
+        Some(_) | None => Err(no_value(place, "an odd array")),
     }
 }
 
