@@ -1,9 +1,9 @@
 //! What the planner says about a plan: each code where it is due and not where it nearly is, and nothing of an ordinary deploy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use tablewright::authoring::Language;
+use tablewright::authoring::{self, Language, Source};
 use tablewright::desired::{Desired, RemovalPolicy};
 use tablewright::ledger::rows::{MetaRow, TableRow};
 use tablewright::migration::{Loss, Phase, Spec};
@@ -532,6 +532,31 @@ fn a_way_back_that_follows_from_the_file_is_offered() {
             shown.contains("down:\n") && shown.contains("  rename: { email: mail }\n"),
             "{shown}"
         );
+    }
+}
+
+#[test]
+fn what_a_file_says_decides_what_is_said_of_it() {
+    let cases: [(&str, &[&str]); 6] = [
+        ("remove: [a]", &["TW020", "TW024"]),
+        ("remove: [a]\ndown:\n  set: { a: 1 }", &[]),
+        ("remove: [a]\nguard: journal", &["TW021"]),
+        ("when: item.a == 1\ndelete: true\nphase: contract", &["TW022", "TW024"]),
+        ("when: item.a == 1\ndelete: true\nphase: contract\nguard: journal", &[]),
+        ("rename: { a: b }\ndown:\n  rename: { b: a }", &[]),
+    ];
+    for (text, codes) in cases {
+        let source = Source {
+            id: "0002_b".to_owned(),
+            language: Language::Yaml,
+            file: "0002_b.yaml".to_owned(),
+            text: format!("table: orders\n{text}\n"),
+        };
+        let mut world = World::quiet();
+        world.specs = vec![authoring::read(&source).unwrap().spec()];
+        let found: Vec<_> = world.findings().iter().map(|one| one.code.as_str()).collect();
+        let found: BTreeSet<_> = found.into_iter().collect();
+        assert_eq!(found, codes.iter().copied().collect(), "{text}");
     }
 }
 

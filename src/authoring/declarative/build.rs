@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::document::{Act, Change, Document, How, Work};
+use super::document::{Act, Change, Document, Edit, How, Work};
 use super::faults::Faults;
 use super::statement::{self, Statement};
 use super::syntax::Options;
@@ -136,7 +136,7 @@ fn of_table(changes: &[Change], table: &str) -> Vec<Change> {
 }
 
 fn backfill(pass: Pass, down: Option<Vec<Change>>, how: &How) -> Backfill {
-    let loss = loss(&pass);
+    let loss = loss(&pass, down.as_deref().unwrap_or_default());
     let table = pass[0].table.clone();
     let mut backfill = Backfill::new(table, move |item| transform::apply(&pass, item));
     if let Some(down) = down {
@@ -166,15 +166,30 @@ fn backfill(pass: Pass, down: Option<Vec<Change>>, how: &How) -> Backfill {
     backfill.max_failed_items(how.max_failed_items)
 }
 
-fn loss(pass: &[Change]) -> Option<Loss> {
+/// What these changes take away and the way back does not give back.
+fn loss(pass: &[Change], back: &[Change]) -> Option<Loss> {
     if pass.iter().any(|change| matches!(change.act, Act::Delete)) {
         return Some(Loss::Items);
     }
-    let removed = pass.iter().flat_map(|change| match &change.act {
-        Act::Edit(edit) => edit.remove.iter().map(|path| path.value.to_string()).collect(),
-        Act::Delete | Act::CopyTo(_) => Vec::new(),
-    });
-    let removed: Vec<_> = removed.collect();
+    let edits = |changes: &'_ [Change]| -> Vec<Edit> {
+        let edit = |change: &Change| match &change.act {
+            Act::Edit(edit) => Some(edit.clone()),
+            Act::Delete | Act::CopyTo(_) => None,
+        };
+        changes.iter().filter_map(edit).collect()
+    };
+    let given_back: BTreeSet<_> = edits(back)
+        .iter()
+        .flat_map(|edit| {
+            let set = edit.set.iter().map(|setting| setting.path.value.to_string());
+            set.chain(edit.rename.iter().map(|renaming| renaming.to.value.to_string()))
+        })
+        .collect();
+    let removed: Vec<_> = edits(pass)
+        .iter()
+        .flat_map(|edit| edit.remove.iter().map(|path| path.value.to_string()))
+        .filter(|path| !given_back.contains(path))
+        .collect();
     (!removed.is_empty()).then_some(Loss::Attributes(removed))
 }
 

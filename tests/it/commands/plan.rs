@@ -174,3 +174,22 @@ async fn a_plan_that_is_refused_says_so_in_markdown_too() {
     let markdown = plan["markdown"].as_str().unwrap();
     assert_says(markdown, &["### tablewright: refused", r"- Migrations.Target 0009\_x is none"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn migrations_in_files_are_tried_on_a_sample_like_all_others() {
+    let shop = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/shop/migrations");
+    let plane = ControlPlane::new();
+    let mut stack = testing::Stack::new(&plane);
+    let declared = properties(&[table("orders"), table("orders-archive"), table("settings")]);
+    stack.deploy(&declared).await.expect_success();
+    for (pk, status, total) in [("1", "open", "12.50"), ("2", "closed", "7"), ("3", "open", "7,5")]
+    {
+        let order = [("pk", pk), ("status", status), ("total", total), ("mail", "a@example.com")];
+        let order = item(order.map(|(name, value)| (name, text(value))));
+        plane.client().put_item().table_name("orders").set_item(Some(order)).send().await.unwrap();
+    }
+    stack.build(Migrator::builder().folder(shop).build());
+    let plan = json!({ "tablewright": "plan", "properties": declared, "sample": 9 });
+    let plan = stack.command(plan).await.unwrap();
+    insta::assert_snapshot!("shop", plan["text"].as_str().unwrap());
+}
