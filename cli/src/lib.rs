@@ -18,6 +18,7 @@ mod ask;
 mod completions;
 mod dev;
 mod exit;
+mod explain;
 mod history;
 mod hold;
 mod iam;
