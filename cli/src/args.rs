@@ -11,7 +11,7 @@ use crate::exit::Ended;
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::{
-    apply, completions, dev, explain, history, hold, iam, new, plan, repair, retry, schema,
+    apply, completions, dev, explain, history, hold, iam, new, plan, repair, report, retry, schema,
     state_machine, status, test, undo, validate,
 };
 
@@ -121,6 +121,7 @@ verbs! {
     "Look" {
         Status(status::Status),
         History(history::History),
+        Report(report::Report),
     }
     "Operate" {
         Unlock(hold::Unlock),

@@ -22,7 +22,8 @@ export function up(item) { item.note = `n${item.pk}` }
 async fn with_orders() -> World {
     let world = World::new(SETTINGS).await;
     world.run(&["apply", "--yes"]).await.expect(0);
-    let orders = json!({ "orders": [{ "pk": "1", "status": "open" }, { "pk": "2", "status": "closed" }] });
+    let orders =
+        json!({ "orders": [{ "pk": "1", "status": "open" }, { "pk": "2", "status": "closed" }] });
     world.plane.seed(&orders).unwrap();
     world
 }
