@@ -16,6 +16,8 @@ use crate::render::{complain, style};
 use crate::session::Session;
 use crate::settings::Settings;
 
+/// How often what the engine notes of each call is thrown away.
+const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// Where applications find DynamoDB, unless said.
 const PORT: u16 = 8000;
 
@@ -69,7 +71,12 @@ impl Dev {
                     Err(failure) => Err(failure),
                 };
                 tell(session, ended, started.elapsed());
-                changes.next().await;
+                loop {
+                    tokio::select! {
+                        () = changes.next() => break,
+                        () = tokio::time::sleep(TIDY_EVERY) => engine.tidy(),
+                    }
+                }
             }
         };
         tokio::select! {

@@ -10,6 +10,9 @@ use crate::exit::{Done, Ended, Failure};
 use crate::render::{self, say};
 use crate::session::Session;
 
+/// What editors complete migrations from.
+const SCHEMA_FILE: &str = "migration.schema.json";
+const TYPES_FILE: &str = "tablewright.d.ts";
 /// Digits of the first number.
 const DIGITS: usize = 4;
 
@@ -59,6 +62,7 @@ impl New {
         let mut written =
             OpenOptions::new().write(true).create_new(true).open(&file).map_err(failed)?;
         written.write_all(text.as_bytes()).map_err(failed)?;
+        write_for_editors(&folder, self.js).map_err(failed)?;
         if session.global.json {
             let file = file.display().to_string();
             render::json(&json!({ "tablewright": "new", "id": id, "file": file }));
@@ -67,6 +71,17 @@ impl New {
         }
         Ok(Done::Done)
     }
+}
+
+/// Puts what editors complete from beside the migrations, where it is not there yet.
+fn write_for_editors(folder: &Path, is_script: bool) -> std::io::Result<()> {
+    let (name, text) = if is_script {
+        (TYPES_FILE, tablewright::authoring::TYPES.to_owned())
+    } else {
+        (SCHEMA_FILE, format!("{:#}\n", tablewright::authoring::migration_schema()))
+    };
+    let file = folder.join(name);
+    if file.exists() { Ok(()) } else { fs::write(file, text) }
 }
 
 /// The name as part of an id.
@@ -102,6 +117,7 @@ fn next<'a>(ids: impl Iterator<Item = &'a str>) -> String {
 }
 
 const YAML: &str = "\
+# yaml-language-server: $schema=./migration.schema.json
 description: {description}
 table: {table}
 
@@ -118,16 +134,23 @@ down:
 ";
 
 const JAVASCRIPT: &str = "\
+// @ts-check
 export const description = \"{description}\";
 export const table = \"{table}\";
 
-/** Changes an item; one that is left as it is is not written. */
+/**
+ * Changes an item; one that is left as it is is not written.
+ * @param {import('tablewright').Item} item
+ */
 export function up(item) {
   if (item.label !== undefined) return;
   item.label = `LABEL#${item.pk}`;
 }
 
-/** The way back. */
+/**
+ * The way back.
+ * @param {import('tablewright').Item} item
+ */
 export function down(item) {
   delete item.label;
 }

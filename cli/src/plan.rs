@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::args::Where;
 use crate::exit::{Done, Ended, Failure};
 use crate::lines;
-use crate::render::{self, list, say, style, text};
+use crate::render::{self, say, style, text};
 use crate::session::Session;
 use crate::settings::Settings;
 
@@ -16,8 +16,19 @@ use crate::settings::Settings;
 #[command(after_help = "Examples:\n  \
     tablewright plan                         # of the declaration in tablewright.yaml\n  \
     tablewright plan --stack shop-prod       # against another stack\n  \
+    tablewright plan --sample 5 --redact     # and what would become of a few items\n  \
+    tablewright plan --markdown > plan.md    # for a comment on a pull request\n  \
     tablewright plan --json | jq .plan.migrations")]
 pub(crate) struct Plan {
+    /// Try the pending migrations on up to so many items of each table, and show them before and after
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    sample: Option<u32>,
+    /// Show types and sizes of those items instead of their values
+    #[arg(long, requires = "sample")]
+    redact: bool,
+    /// Print it as Markdown
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
     #[command(flatten)]
     place: Where,
 }
@@ -26,12 +37,21 @@ impl Plan {
     pub(crate) async fn run(self, session: &Session) -> Ended {
         let settings = session.settings()?;
         session.sound_migrator(&settings)?;
-        let event = event(&self.place, &settings)?;
+        let mut event = event(&self.place, &settings)?;
+        if let Some(items) = self.sample {
+            event["sample"] = json!(items);
+            event["redact"] = json!(self.redact);
+        }
         let planned = session.command(&settings, &event).await?;
         if session.global.json {
             render::json(&planned);
             if is_refused(&planned) {
                 return Err(Failure::failed(text(&planned, "text").trim_end()));
+            }
+        } else if self.markdown {
+            say(text(&planned, "markdown").trim_end());
+            if is_refused(&planned) {
+                return Err(Failure::failed("the plan is refused"));
             }
         } else {
             show(&planned)?;
@@ -66,10 +86,9 @@ pub(crate) fn is_refused(planned: &Value) -> bool {
     planned["plan"].is_null()
 }
 
-/// Whether the plan has steps.
+/// Whether there is something to do.
 pub(crate) fn has_work(planned: &Value) -> bool {
-    let plan = &planned["plan"];
-    ["tables", "migrations", "removals"].iter().any(|name| !list(plan, name).is_empty())
+    planned["pending"] == true
 }
 
 fn coloured(line: &str) -> String {

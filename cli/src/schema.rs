@@ -17,6 +17,8 @@ pub(crate) struct Schema {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Of {
+    /// NNNN_name.yaml, a migration
+    Migration,
     /// tablewright.yaml
     Settings,
     /// NNNN_name.test.yaml, what a migration is tried with
@@ -27,6 +29,7 @@ impl Schema {
     #[expect(clippy::unused_async, reason = "verbs are called alike")]
     pub(crate) async fn run(self, _: &Session) -> Ended {
         let schema = match self.of {
+            Of::Migration => tablewright::authoring::migration_schema(),
             Of::Settings => settings::schema(),
             Of::Fixture => test::fixture::schema(),
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tablewright::command::{Command, Hands};
+use tablewright::command::{Command, Hands, Survey};
 use tablewright::deadline::Deadline;
 use tablewright::migrator::{BuildError, Migrator};
 use tablewright::services::Services;
@@ -66,6 +66,18 @@ impl Session {
         let services = self.services().await?;
         obey(&services, &self.migrator(settings), event).await
     }
+
+    /// Has the library look at the whole of the scope that a command means.
+    pub(crate) async fn survey(
+        &self,
+        settings: &Settings,
+        event: &Value,
+        properties: Option<&Value>,
+    ) -> Result<Survey, Failure> {
+        let services = self.services().await?;
+        let hands = hands(&services, &self.migrator(settings));
+        Ok(Box::pin(Command::read(event)?.survey(&hands, properties)).await?)
+    }
 }
 
 /// Carries a command out with these clients.
@@ -74,10 +86,13 @@ pub(crate) async fn obey(
     migrator: &Result<Arc<Migrator>, BuildError>,
     event: &Value,
 ) -> Result<Value, Failure> {
+    Ok(Box::pin(Command::read(event)?.obey(&hands(services, migrator))).await?)
+}
+
+fn hands(services: &Services, migrator: &Result<Arc<Migrator>, BuildError>) -> Hands {
     let invocation = format!("{} of process {}", tablewright::clock::now(), std::process::id());
     let budget = Deadline::after(LONGEST);
-    let hands = Hands::new(services.clone(), migrator.clone(), &invocation, budget);
-    Ok(Box::pin(Command::read(event)?.obey(&hands)).await?)
+    Hands::new(services.clone(), migrator.clone(), &invocation, budget)
 }
 
 /// A refused list of migrations, with the faults of files shown in their places.

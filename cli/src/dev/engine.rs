@@ -44,6 +44,11 @@ impl Engine {
         self.plane.tables()
     }
 
+    /// Forgets which calls came.
+    pub(super) fn tidy(&self) {
+        self.plane.reset_calls();
+    }
+
     /// No tables, no items.
     pub(super) fn start_over(&self) {
         self.plane.start_over();

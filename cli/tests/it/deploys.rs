@@ -26,6 +26,9 @@ async fn a_plan_is_pending_until_it_is_applied() {
     assert!(status.out.starts_with("shop  scope "), "{}", status.out);
     let history = world.run(&["history"]).await.expect(0);
     assert!(history.out.contains("deploy (Create)  ann@laptop"), "{}", history.out);
+    world.run(&["report", "--output", "report.html"]).await.expect(0);
+    let report = std::fs::read_to_string(world.folder.path().join("report.html")).unwrap();
+    assert!(report.starts_with("<!doctype html>") && report.contains("orders"));
     let again = world.run(&["apply", "--yes", "--json", "--by", "bob"]).await.expect(0).json();
     assert_eq!((&again["status"], &again["answer"]["Status"]), (&json!("done"), &json!("SUCCESS")));
     let history = world.run(&["history", "--json"]).await.expect(0).json();

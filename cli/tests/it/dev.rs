@@ -96,6 +96,66 @@ async fn tables_follow_the_file_and_its_faults_are_shown() {
     assert_eq!(dev.tables().await, ["more", "orders", "tablewright-ledger"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_changes_is_taken_back_and_run_again() {
+    let label = |word: &str, down: &str| {
+        format!("table: orders\nset:\n  label: {{ cel: \"'{word}' + item.pk\" }}\n{down}")
+    };
+    let down = "down:\n  remove: [label]\n";
+    let folder = Folder::new();
+    folder.write("tablewright.yaml", &format!("{SETTINGS}dev: {{ seed: seed.yaml }}\n"));
+    folder.write("seed.yaml", "orders: [{ pk: '1' }]\n");
+    let dev = Dev::start(&folder, &[]);
+    dev.until("ready in");
+    let labelled = || crate::world::attribute(&dev.client, "1", "label");
+
+    folder.write("migrations/0001_label.yaml", &label("a", down));
+    let said = dev.until("ready in");
+    assert!(said.contains("0001_label: applied, 1 of 1 items changed"), "{said}");
+    assert_eq!(labelled().await.as_deref(), Some("a1"));
+
+    folder.write("migrations/0001_label.yaml", &label("b", down));
+    let said = dev.until("ready in");
+    assert!(said.contains("- 0001_label: taken back"), "{said}");
+    assert_eq!(labelled().await.as_deref(), Some("b1"));
+
+    folder.write("migrations/0001_label.yaml", "tabel: orders\n");
+    let said = dev.until("not ready");
+    assert!(said.contains("0001_label.yaml:1:1"), "{said}");
+    assert_eq!(labelled().await.as_deref(), Some("b1"), "what has run stays");
+
+    std::fs::remove_file(folder.path().join("migrations/0001_label.yaml")).unwrap();
+    dev.until("ready in");
+    assert_eq!(labelled().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_way_back_is_told_or_started_over() {
+    let note = |word: &str| {
+        format!(
+            "export const table = 'orders'\nexport function up(item) {{ item.note = '{word}' }}\n"
+        )
+    };
+    for arguments in [&[][..], &["--reset"]] {
+        let folder = Folder::new();
+        folder.write("tablewright.yaml", SETTINGS);
+        folder.write("seed.yaml", "orders: [{ pk: '1' }]\n");
+        folder.write("migrations/0001_note.js", &note("a"));
+        let dev = Dev::start(&folder, &[&["--seed", "seed.yaml"], arguments].concat());
+        dev.until("ready in");
+        folder.write("migrations/0001_note.js", &note("b"));
+        let said = dev.until("ready");
+        let found = crate::world::attribute(&dev.client, "1", "note").await;
+        if arguments.is_empty() {
+            assert!(said.contains("start over with tablewright dev --reset"), "{said}");
+            assert_eq!(found.as_deref(), Some("a"));
+        } else {
+            assert!(said.contains("starting over"), "{said}");
+            assert_eq!(found.as_deref(), Some("b"));
+        }
+    }
+}
+
 #[test]
 fn a_port_that_is_taken_is_told() {
     let folder = Folder::new();

@@ -38,6 +38,26 @@ fn colours_are_for_terminals_and_whoever_asks_for_them() {
 }
 
 #[test]
+fn findings_are_explained_and_rights_are_printed() {
+    let folder = Folder::new();
+    let all = folder.run(&["explain"]).expect(0).out;
+    let code = all.split_whitespace().next().unwrap();
+    assert!(folder.run(&["explain", &code.to_lowercase()]).expect(0).out.starts_with(code));
+    assert!(folder.run(&["explain", "TW999"]).expect(2).err.contains("the nearest is"));
+    folder.write("tablewright.yaml", crate::world::SETTINGS);
+    let iam = folder.run(&["iam"]).expect(0).out;
+    assert!(iam.contains("dynamodb:CreateTable") && iam.contains("table/orders"), "{iam}");
+    let named =
+        ["iam", "--looking", "--json", "--account", "111122223333", "--region", "cn-north-1"];
+    let looking = folder.run(&named).expect(0).out;
+    assert!(
+        looking.contains("arn:aws-cn:dynamodb:cn-north-1:111122223333:table/orders"),
+        "{looking}"
+    );
+    assert!(!looking.contains("dynamodb:CreateTable") && !looking.contains("${"), "{looking}");
+}
+
+#[test]
 fn the_settings_have_a_schema() {
     let ran = Folder::new().run(&["schema", "settings"]).expect(0);
     insta::assert_snapshot!(ran.out);

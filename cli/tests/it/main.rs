@@ -8,3 +8,4 @@ mod deploys;
 mod dev;
 mod files;
 mod help;
+mod migrations;
