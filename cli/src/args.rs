@@ -11,8 +11,8 @@ use crate::exit::Ended;
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::{
-    apply, completions, dev, history, hold, iam, new, plan, repair, retry, schema, state_machine,
-    status, test, undo, validate,
+    apply, completions, dev, history, hold, iam, new, plan, repair, report, retry, schema,
+    state_machine, status, test, undo, validate,
 };
 
 /// DynamoDB tables and data migrations as one step of a deploy: the same declaration on a laptop, in CI and in the stack.
@@ -120,6 +120,7 @@ verbs! {
     "Look" {
         Status(status::Status),
         History(history::History),
+        Report(report::Report),
     }
     "Operate" {
         Unlock(hold::Unlock),

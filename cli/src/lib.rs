@@ -26,6 +26,7 @@ mod new;
 mod plan;
 mod render;
 mod repair;
+mod report;
 mod retry;
 mod schema;
 mod session;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
-use super::{Command, CommandError, Entry, Hands, Status, history, plan, status};
+use super::{Asked, Command, CommandError, Entry, Hands, Status, history, plan, status};
 use crate::backfill::describe;
 use crate::clock;
 use crate::desired::RemovalPolicy;
@@ -117,7 +117,9 @@ impl Command {
         let stack = super::stack_of(&snapshot).to_owned();
         let plan = match properties {
             Some(properties) => {
-                let planned = plan::of(hands, &ledger, snapshot, properties).await?;
+                let properties = properties.clone();
+                let asked = Asked { properties, may_begin: false, sample: None };
+                let planned = plan::of(hands, &ledger, snapshot, &asked).await?;
                 Some(Prospect { text: planned.text, refused: planned.refused })
             }
             None => None,

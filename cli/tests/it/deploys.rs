@@ -26,6 +26,12 @@ async fn a_plan_is_pending_until_it_is_applied() {
     assert!(status.out.starts_with("shop  scope "), "{}", status.out);
     let history = world.run(&["history"]).await.expect(0);
     assert!(history.out.contains("deploy (Create)  ann@laptop"), "{}", history.out);
+    let wrote = world.run(&["report", "--plan"]).await.expect(0);
+    assert_eq!(wrote.out, "wrote report.html\n");
+    let page = std::fs::read_to_string(world.folder.path().join("report.html")).unwrap();
+    for part in ["<h1>shop</h1>", "all is done", "Nothing to do."] {
+        assert!(page.contains(part), "{part:?} is not in: {page}");
+    }
     let again = world.run(&["apply", "--yes", "--json", "--by", "bob"]).await.expect(0).json();
     assert_eq!((&again["status"], &again["answer"]["Status"]), (&json!("done"), &json!("SUCCESS")));
     let history = world.run(&["history", "--json"]).await.expect(0).json();

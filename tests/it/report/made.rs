@@ -48,6 +48,8 @@ fn migration(row: MigrationRow) -> MigrationStatus {
         in_build: true,
         reached: None,
         backfills: Vec::new(),
+        workers: Vec::new(),
+        segments: Vec::new(),
         failed_items: 0,
         needs: None,
     }
