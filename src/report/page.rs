@@ -83,9 +83,10 @@ fn standing(survey: &Survey) -> (Look, &'static str) {
 
 fn header(survey: &Survey, stack: &str) -> Element {
     let status = &survey.status;
-    let generation = match status.unconfirmed {
-        true => format!("{}, not yet confirmed by the stack", status.generation),
-        false => status.generation.to_string(),
+    let generation = if status.unconfirmed {
+        format!("{}, not yet confirmed by the stack", status.generation)
+    } else {
+        status.generation.to_string()
     };
     let last = status.runs.first().map(|run| {
         format!("{} on {} by build {}", run.kind, words::moment(&run.started_at), run.build)

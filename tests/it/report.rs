@@ -21,9 +21,11 @@ fn page(name: &str, survey: &Survey) -> Page {
 /// Words that differ from run to run, as what they are.
 fn masked(outline: &str) -> String {
     let is_moment = |word: &str| word.len() >= 10 && word.starts_with("20") && &word[4..5] == "-";
+    let is_run = |word: &str| word.len() == 16 && word.chars().all(|c| c.is_ascii_hexdigit());
     let mask = |word: &str| match word {
         moment if is_moment(moment) => "<day>".to_owned(),
         time if matches!(time.len(), 5 | 6) && &time[2..3] == ":" => "<time>".to_owned(),
+        run if is_run(run) => "<run>".to_owned(),
         backup if backup.contains("/backup/") => "<backup>".to_owned(),
         word => word.to_owned(),
     };

@@ -116,6 +116,11 @@ impl World {
         command.args(["--endpoint-url", &self.server.endpoint()]);
         Ran::of(tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap())
     }
+
+    /// The value of an attribute of an item of `orders`.
+    pub(crate) async fn attribute(&self, pk: &str, name: &str) -> Option<String> {
+        attribute(&self.plane.bystander(), pk, name).await
+    }
 }
 
 /// The value of an attribute of an item of `orders`, where the item and the attribute are there.
