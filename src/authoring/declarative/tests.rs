@@ -489,7 +489,116 @@ const DOCUMENTS: [&str; 7] = [
     "when: '!has(item.d)'\nset: { d: { cel: '{\"all\": [item.a, item.b]}' } }\n",
 ];
 
+/// Pieces of which files are made, well or badly.
+fn pieces(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
+    proptest::collection::vec(proptest::sample::select(pieces), 0..24).prop_map(|all| all.concat())
+}
+
+const YAML: [&str; 40] = [
+    "table: orders\n",
+    "set:",
+    "rename:",
+    "remove:",
+    "when:",
+    "delete: true",
+    "changes:",
+    "statements:",
+    "copy_to:",
+    "down:",
+    "verify:",
+    "guard: stamp\n",
+    " ",
+    "  ",
+    "\n",
+    "\n  ",
+    "- ",
+    ": ",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    "a",
+    "b.c",
+    "'",
+    "\"",
+    "|\n",
+    ">\n",
+    "#",
+    "&x ",
+    "*x",
+    "!!str ",
+    "---\n",
+    "\t",
+    "1.5e3",
+    "cel: ",
+    "item.a",
+    "ß",
+    "INSERT INTO x",
+];
+const CEL: [&str; 44] = [
+    "item",
+    ".",
+    "a",
+    "`b c`",
+    "[",
+    "]",
+    "(",
+    ")",
+    "\"x\"",
+    "'y'",
+    "1",
+    "2.5",
+    "7u",
+    " + ",
+    "-",
+    "*",
+    "/",
+    "%",
+    " == ",
+    " != ",
+    " < ",
+    " && ",
+    " || ",
+    "!",
+    "?",
+    ":",
+    " in ",
+    "has(",
+    ".map(x, ",
+    ".exists(y, ",
+    "size(",
+    "pad(",
+    "{",
+    "}",
+    ",",
+    "null",
+    "true",
+    "b'z'",
+    "é",
+    "\\",
+    "=",
+    "&",
+    "x",
+    "r'",
+];
+
 proptest! {
+    #[test]
+    fn no_file_and_no_expression_is_too_odd_to_be_told_so(
+        file in pieces(&YAML),
+        expression in pieces(&CEL),
+    ) {
+        let _ = read(&source(&file));
+        let quoted = serde_json::to_string(&expression).unwrap();
+        let text = format!("table: orders\nwhen: {quoted}\nset: {{ a: {{ cel: {quoted} }} }}\n");
+        if let Err(faults) = read(&source(&text)) {
+            prop_assert!(faults.iter().all(|fault| fault.place.is_some()));
+        } else {
+            let _ = change(&text, &wire([("a", n("1")), ("x", s("secret"))]));
+        }
+    }
+
     #[test]
     fn what_a_document_does_not_name_keeps_its_wire_form(
         item in proptest::collection::hash_map("[a-f]", values(), 0..6),

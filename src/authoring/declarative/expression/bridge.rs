@@ -178,9 +178,12 @@ fn number(digits: &str) -> Box<dyn Val> {
         return Box::new(CelInt::from(whole));
     }
     let exact = AttributeValue::N(digits.to_owned());
-    let double = digits.parse::<f64>().ok().filter(|double| {
-        double.is_finite() && same(Some(&exact), Some(&AttributeValue::N(double.to_string())))
-    });
+    let is_kept = |double: &f64| {
+        let written = double.to_string();
+        double.is_finite()
+            && (written == digits || same(Some(&exact), Some(&AttributeValue::N(written))))
+    };
+    let double = digits.parse::<f64>().ok().filter(is_kept);
     match double {
         #[expect(clippy::cast_possible_truncation, reason = "it is whole and small enough")]
         Some(whole) if whole.fract() == 0.0 && whole.abs() < WHOLE_MAX => {
