@@ -90,6 +90,7 @@ mod build;
 mod document;
 mod expression;
 mod faults;
+mod how;
 mod meaning;
 mod path;
 mod reader;

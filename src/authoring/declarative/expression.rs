@@ -100,9 +100,11 @@ fn syntax(message: &str) -> (String, &'static str) {
             token @ ("&" | "|") => {
                 (format!("{token} stands alone"), "write && for `and`, || for `or`")
             }
-            _ if token.starts_with(['\'', '"']) || message.contains("''") => {
-                ("a text is never closed".to_owned(), "close it with the quote that it begins with")
-            }
+            _ if token.starts_with(['\'', '"']) || message.contains("''") => (
+                "a text is never closed".to_owned(),
+                "close it with the quote that it begins with; where a # stands behind a space, all of the expression goes in \
+                 quotes, since YAML takes the rest for a comment",
+            ),
             token => (
                 format!("{token} has no meaning in an expression"),
                 "a name with other letters than a-z, 0-9 and _ is asked for as item[\"…\"]",

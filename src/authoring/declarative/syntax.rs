@@ -1,21 +1,18 @@
 //! The fields of a migration in YAML, read into a document.
 
-use super::document::{Act, Change, CopyTo, Document, Edit, How, Pace, Renaming, Setting, Work};
+use super::document::{Act, Change, CopyTo, Document, Edit, Renaming, Setting, Work};
 use super::expression::Expression;
 use super::faults::{At, Faults, Placed};
+use super::how;
 use super::path::Path;
-use super::reader::{Fields, flag, list, mapping, text, whole, word};
+use super::reader::{Fields, flag, list, mapping, text, word};
 use super::statement;
 use super::value;
 use super::yaml::{Key, Kind, Node};
-use crate::migration::{Cap, Guard, Phase, STAMP, Sample};
+use crate::migration::{Phase, STAMP};
 
 /// The fields that say what becomes of an item.
 const ACTS: [&str; 5] = ["set", "rename", "remove", "delete", "copy_to"];
-/// The fields that say how changes of items are carried out, which statements have not.
-const HOW: [&str; 6] =
-    ["guard", "max_failed_items", "at_most", "segments", "concurrency", "verify"];
-
 /// Reads a document; nothing where faults leave none.
 pub(super) fn document(root: &Node, faults: &Faults) -> Option<(Document, Options)> {
     let mut fields = Fields::of(root, "a migration", faults)?;
@@ -25,7 +22,7 @@ pub(super) fn document(root: &Node, faults: &Faults) -> Option<(Document, Option
     });
     let table = fields.take("table").and_then(|node| table(node, faults));
     let work = work(&mut fields, table.as_deref(), faults);
-    let how = how(&mut fields, faults);
+    let how = how::read(&mut fields, faults);
     let down = fields.take("down").map(|node| down(node, table.as_deref(), faults));
     let idempotent = fields.take("idempotent");
     let is_idempotent = idempotent.and_then(|node| flag(node, "idempotent", faults));
@@ -54,7 +51,7 @@ pub(super) struct Options {
 /// Fields that do not go with the kind of work, or with each other.
 fn misplaced(fields: &Fields, faults: &Faults) {
     if fields.has("statements") {
-        for name in HOW {
+        for name in how::FIELDS {
             if let Some(at) = fields.key(name) {
                 faults.add(
                     at,
@@ -199,7 +196,7 @@ fn change(
     Some(Change { at, table: table?.to_owned(), when, act })
 }
 
-fn condition(node: &Node, what: &str, faults: &Faults) -> Option<Expression> {
+pub(super) fn condition(node: &Node, what: &str, faults: &Faults) -> Option<Expression> {
     match node.kind {
         // Without quotes it is no text.
         Kind::Bool(flag) => {
@@ -365,70 +362,4 @@ fn table(node: &Node, faults: &Faults) -> Option<String> {
         return None;
     }
     Some(name.clone())
-}
-
-fn how(fields: &mut Fields, faults: &Faults) -> How {
-    const MILLION: u64 = 1_000_000;
-    let guards = [("stamp", Guard::Stamp), ("journal", Guard::Journal)];
-    let guard = fields.take("guard").and_then(|node| word(node, "guard", &guards, faults));
-    let max_failed_items = fields
-        .take("max_failed_items")
-        .and_then(|node| whole(node, "max_failed_items", (0, u64::MAX), faults));
-    let pace = Pace {
-        at_most: fields.take("at_most").and_then(|node| cap(node, faults)),
-        segments: fields
-            .take("segments")
-            .and_then(|node| whole(node, "segments", (1, MILLION), faults)),
-        concurrency: fields
-            .take("concurrency")
-            .and_then(|node| whole(node, "concurrency", (1, 1000), faults)),
-    };
-    let verify = fields.take("verify").and_then(|node| verify(node, faults));
-    if let (Some(Guard::Journal), Some(at)) = (guard, fields.key("down")) {
-        faults.add(
-            at,
-            "down stands beside guard: journal",
-            "leave one of them out: the journal brings back what was, without a down",
-        );
-    }
-    How { guard, max_failed_items: max_failed_items.unwrap_or(0), verify, pace }
-}
-
-/// `50%`, or capacity units.
-fn cap(node: &Node, faults: &Faults) -> Option<Cap> {
-    if let Kind::Number(_) = node.kind {
-        return whole(node, "at_most", (1, u64::from(u32::MAX)), faults).map(Cap::Units);
-    }
-    let text = text(node, "at_most", faults)?;
-    let part = text.value.strip_suffix('%').and_then(|part| part.trim().parse().ok());
-    let part = part.filter(|part| (1..=100).contains(part)).map(Cap::PerCent);
-    if part.is_none() {
-        faults.add(
-            node.at,
-            format!("at_most is {}", text.value),
-            "write a part of what the table can serve, 50%, or capacity units a second, 200",
-        );
-    }
-    part
-}
-
-fn verify(node: &Node, faults: &Faults) -> Option<(Sample, Expression)> {
-    let Kind::Map(_) = node.kind else {
-        return condition(node, "verify", faults).map(|that| (Sample::All, that));
-    };
-    let mut fields = Fields::of(node, "verify", faults)?;
-    let that = fields.take("that").map(|node| condition(node, "that", faults));
-    let sample = fields
-        .take("sample")
-        .and_then(|node| whole(node, "sample", (1, u64::from(u32::MAX)), faults));
-    let at = fields.at;
-    fields.finish();
-    if that.is_none() {
-        faults.add(
-            at,
-            "verify says nothing",
-            "write verify: \"has(item.label)\", or { that: \"…\", sample: 1000 }",
-        );
-    }
-    Some((sample.map_or(Sample::All, Sample::Items), that??))
 }

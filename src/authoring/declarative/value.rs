@@ -116,16 +116,13 @@ fn typed(key: &Key, node: &Node, what: &str, faults: &Faults) -> Option<Value> {
 
 /// Perhaps a type was not meant at all.
 fn ambiguous<T>(key: &Key, node: &Node, expected: &str, faults: &Faults) -> Option<T> {
-    let name = &key.name;
+    let (name, found) = (&key.name, node.describe());
     if node.kind != Kind::Faulty {
-        let problem = format!(
-            "{name} alone says the type of a value, and is {}, not {expected}",
-            node.describe()
-        );
+        let plain = if name == "n" { "a number is written as it is; " } else { "" };
         faults.add(
             key.at,
-            problem,
-            format!("a map that has the key {name} is written {{ m: {{ {name}: … }} }}"),
+            format!("{name} alone says the type of a value, and is {found}, not {expected}"),
+            format!("{plain}a map that has the key {name} is written {{ m: {{ {name}: … }} }}"),
         );
     }
     None

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use cel::common::types::{
@@ -168,7 +168,7 @@ fn hash<'b, 'v>(values: Values<'b, 'v>) -> Outcome<'b, 'v> {
 /// Patterns are mostly literals of expressions, and so few; each is read once.
 fn matches<'b, 'v>(values: Values<'b, 'v>) -> Outcome<'b, 'v> {
     const KEPT_MAX: usize = 256;
-    static KEPT: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+    static KEPT: LazyLock<Mutex<HashMap<String, Arc<Regex>>>> = LazyLock::new(Mutex::default);
     let (text, pattern) = (text(&values, 0), text(&values, 1));
     let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner).get(pattern).cloned();
     let regex = if let Some(regex) = kept {
@@ -177,9 +177,10 @@ fn matches<'b, 'v>(values: Values<'b, 'v>) -> Outcome<'b, 'v> {
         let Ok(regex) = Regex::new(pattern) else {
             return refuse("matches", "is given a pattern that cannot be read");
         };
+        let regex = Arc::new(regex);
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < KEPT_MAX {
-            kept.insert(pattern.to_owned(), regex.clone());
+            kept.insert(pattern.to_owned(), Arc::clone(&regex));
         }
         regex
     };
