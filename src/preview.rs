@@ -161,7 +161,10 @@ pub async fn preview(
                 }
             }
             Work::Function(_) => {
-                previewed.unknown = Some("a function is free to do anything, and is not run");
+                previewed.unknown = Some(match migration.source() {
+                    Some(_) => "statements are free to do anything, and are not run",
+                    None => "a function is free to do anything, and is not run",
+                });
             }
             Work::Copy(_) | Work::FinishCopy { .. } => {
                 previewed.unknown = Some("a copy is not tried on single items");

@@ -191,5 +191,7 @@ async fn migrations_in_files_are_tried_on_a_sample_like_all_others() {
     stack.build(Migrator::builder().folder(shop).build());
     let plan = json!({ "tablewright": "plan", "properties": declared, "sample": 9 });
     let plan = stack.command(plan).await.unwrap();
-    insta::assert_snapshot!("shop", plan["text"].as_str().unwrap());
+    // Files are named as they were found.
+    let text = plan["text"].as_str().unwrap().replace(shop, "migrations");
+    insta::assert_snapshot!("shop", text);
 }
