@@ -98,7 +98,8 @@ async fn a_migration_that_fails_leaves_everything_as_it_was() {
     let world = with_orders().await;
     world.folder.write("migrations/0001_label.yaml", LABEL);
     let failing = "export const table = 'orders'\n\
-                   export function up(item) { throw new Error('not today') }\n";
+                   export function up(item) { throw new Error('not today') }\n\
+                   export function down(item) {}\n";
     world.folder.write("migrations/0002_never.js", failing);
     let failed = world.run(&["apply", "--yes"]).await.expect(1);
     assert!(failed.err.contains("not today"), "{}", failed.err);
