@@ -132,6 +132,6 @@ fn new_migrations_are_sound_as_they_come() {
     folder.write("migrations/0002_label_them.test.yaml", &item.replace("LABEL#a", "LABEL#b"));
     let tested = folder.run(&["test", "0002"]).expect(1);
     assert!(tested.out.contains("FAILED  result"), "{}", tested.out);
-    let json = folder.run(&["test", "0001", "--json"]).expect(0).json();
-    assert_eq!(json["migrations"][0]["cases"][0]["checks"][0]["verdict"], "passed", "{json}");
+    let json = folder.run(&["test", "0002", "--json"]).expect(1).json();
+    assert_eq!(json["migrations"][0]["cases"][0]["checks"][0]["verdict"], "failed", "{json}");
 }
