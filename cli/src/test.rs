@@ -43,7 +43,7 @@ impl Test {
         let is_meant =
             |id: &str| self.ids.is_empty() || self.ids.iter().any(|begins| id.starts_with(begins));
         let specs = migrator.specs();
-        let mut begun = Vec::new();
+        let mut under_way = Vec::new();
         for spec in specs.into_iter().filter(|spec| is_meant(&spec.id)) {
             let file = folder.join(format!("{}.test.yaml", spec.id));
             let cases = if file.is_file() {
@@ -51,12 +51,12 @@ impl Test {
             } else {
                 Vec::new()
             };
-            let begin =
+            let named =
                 |case: Case| (case.name.clone(), begin(&migrator, &spec.id, &properties, case));
-            begun.push((spec.id.clone(), cases.into_iter().map(begin).collect::<Vec<_>>()));
+            under_way.push((spec.id.clone(), cases.into_iter().map(named).collect::<Vec<_>>()));
         }
         let mut reports = Vec::new();
-        for (id, begun) in begun {
+        for (id, begun) in under_way {
             let mut cases = Vec::new();
             for (name, tried) in begun {
                 let failed = |why: String| {
