@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use tablewright::Migrator;
 use tablewright::testing::{Check, Tried, Verdict};
+use tokio::task::JoinHandle;
 
 use self::fixture::Case;
 use crate::exit::{Done, Ended, Failure};
@@ -42,19 +43,29 @@ impl Test {
         let is_meant =
             |id: &str| self.ids.is_empty() || self.ids.iter().any(|begins| id.starts_with(begins));
         let specs = migrator.specs();
-        let mut reports = Vec::new();
-        for spec in specs.iter().filter(|spec| is_meant(&spec.id)) {
+        let mut under_way = Vec::new();
+        for spec in specs.into_iter().filter(|spec| is_meant(&spec.id)) {
             let file = folder.join(format!("{}.test.yaml", spec.id));
-            if !file.is_file() {
-                reports.push(Report { id: spec.id.clone(), cases: Vec::new() });
-                continue;
-            }
+            let cases = if file.is_file() {
+                fixture::read(&file).map_err(|fault| Failure::Faults(vec![fault]))?
+            } else {
+                Vec::new()
+            };
+            let named =
+                |case: Case| (case.name.clone(), begin(&migrator, &spec.id, &properties, case));
+            under_way.push((spec.id.clone(), cases.into_iter().map(named).collect::<Vec<_>>()));
+        }
+        let mut reports = Vec::new();
+        for (id, begun) in under_way {
             let mut cases = Vec::new();
-            for case in fixture::read(&file).map_err(|fault| Failure::Faults(vec![fault]))? {
-                let name = case.name.clone();
-                cases.push((name, tried(&migrator, &spec.id, &properties, case).await?));
+            for (name, tried) in begun {
+                let failed = |why: String| {
+                    Failure::failed(format!("migration {id} could not be tried: {why}"))
+                };
+                let tried = tried.await.map_err(|error| failed(error.to_string()))?;
+                cases.push((name, tried.map_err(|error| failed(error.to_string()))?));
             }
-            reports.push(Report { id: spec.id.clone(), cases });
+            reports.push(Report { id, cases });
         }
         if reports.is_empty() {
             return Err(Failure::failed("no migration is meant"));
@@ -69,22 +80,20 @@ struct Report {
     cases: Vec<(String, Tried)>,
 }
 
-/// Tries one case in a time that passes only where nothing else is left to do: hours of waiting take none.
-async fn tried(
+/// Begins to try one case, beside others, in a time that passes only where nothing else is left to do: hours of waiting
+/// take none.
+fn begin(
     migrator: &Migrator,
     id: &str,
     properties: &Value,
     case: Case,
-) -> Result<Tried, Failure> {
+) -> JoinHandle<std::io::Result<Tried>> {
     let trial = case.trial(migrator.clone(), id, properties.clone());
-    let apart = move || {
+    tokio::task::spawn_blocking(move || {
         let paused =
             tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         paused.map(|runtime| runtime.block_on(trial.run()))
-    };
-    let ended = tokio::task::spawn_blocking(apart).await;
-    let failed = |why: String| Failure::failed(format!("migration {id} could not be tried: {why}"));
-    ended.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
+    })
 }
 
 fn show(session: &Session, reports: &[Report], folder: &std::path::Path) -> Ended {

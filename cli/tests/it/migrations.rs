@@ -98,7 +98,8 @@ async fn a_migration_that_fails_leaves_everything_as_it_was() {
     let world = with_orders().await;
     world.folder.write("migrations/0001_label.yaml", LABEL);
     let failing = "export const table = 'orders'\n\
-                   export function up(item) { throw new Error('not today') }\n";
+                   export function up(item) { throw new Error('not today') }\n\
+                   export function down(item) {}\n";
     world.folder.write("migrations/0002_never.js", failing);
     let failed = world.run(&["apply", "--yes"]).await.expect(1);
     assert!(failed.err.contains("not today"), "{}", failed.err);
@@ -126,11 +127,11 @@ fn new_migrations_are_sound_as_they_come() {
     for id in ["0001_label_orders", "0002_label_them"] {
         folder.write(&format!("migrations/{id}.test.yaml"), item);
     }
-    let tested = folder.run(&["test"]).expect(0);
+    let tested = folder.run(&["test", "0001"]).expect(0);
     insta::assert_snapshot!(tested.out);
     folder.write("migrations/0002_label_them.test.yaml", &item.replace("LABEL#a", "LABEL#b"));
     let tested = folder.run(&["test", "0002"]).expect(1);
     assert!(tested.out.contains("FAILED  result"), "{}", tested.out);
-    let json = folder.run(&["test", "0001", "--json"]).expect(0).json();
-    assert_eq!(json["migrations"][0]["cases"][0]["checks"][0]["verdict"], "passed", "{json}");
+    let json = folder.run(&["test", "0002", "--json"]).expect(1).json();
+    assert_eq!(json["migrations"][0]["cases"][0]["checks"][0]["verdict"], "failed", "{json}");
 }
