@@ -83,11 +83,8 @@ fn standing(survey: &Survey) -> (Look, &'static str) {
 
 fn header(survey: &Survey, stack: &str) -> Element {
     let status = &survey.status;
-    let generation = if status.unconfirmed {
-        format!("{}, not yet confirmed by the stack", status.generation)
-    } else {
-        status.generation.to_string()
-    };
+    let unconfirmed = if status.unconfirmed { ", not yet confirmed by the stack" } else { "" };
+    let generation = format!("{}{unconfirmed}", status.generation);
     let last = status.runs.first().map(|run| {
         format!("{} on {} by build {}", run.kind, words::moment(&run.started_at), run.build)
     });

@@ -70,7 +70,10 @@ pub(super) fn draw(survey: &Survey) -> Option<Element> {
 
 fn draw_lane(name: &'static str, marks: &[&Mark], (from, to): (u64, u64)) -> Element {
     let span = to - from;
-    let at = |ms: u64| (ms - from) * (WIDTH - LEAST) / span;
+    let at = |ms: u64| {
+        let at = u128::from(ms - from) * u128::from(WIDTH - LEAST) / u128::from(span);
+        u64::try_from(at).unwrap_or(WIDTH)
+    };
     let rects = marks.iter().map(|mark| {
         let (x, end) = (at(mark.from), at(mark.to));
         el("rect")

@@ -248,7 +248,7 @@ pub(super) const JOURNAL: &[Right] = &[right(
 pub(super) const PUT: &[Right] = &[right(
     "Puts",
     On::Table,
-    &["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem"],
+    &["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan"],
 )];
 /// AWS documentation, "Using AWS Identity and Access Management": streams are resources of their own.
 pub(super) const COPY_SOURCE: &[Right] = &[
@@ -280,10 +280,11 @@ pub(super) const STATEMENTS: &[Right] = &[right(
     "Statements",
     On::Table,
     &[
+        "dynamodb:DescribeTable",
         "dynamodb:PartiQLDelete",
         "dynamodb:PartiQLInsert",
-        "dynamodb:PartiQLSelect",
         "dynamodb:PartiQLUpdate",
+        "dynamodb:Scan",
     ],
 )];
 pub(super) const FREE: &[Right] = &[

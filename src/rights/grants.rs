@@ -155,7 +155,7 @@ impl Need {
             Self::Table | Self::Removed | Self::ReplicaTable => looks(LOOK_AT_TABLE),
             Self::Backfill | Self::Journal => looks(&["dynamodb:DescribeTable", "dynamodb:Scan"]),
             Self::CopySource | Self::CopyTarget | Self::Put | Self::Statements => {
-                looks(&["dynamodb:DescribeTable"])
+                looks(&["dynamodb:DescribeTable", "dynamodb:Scan"])
             }
             Self::Expiry
             | Self::Recovery

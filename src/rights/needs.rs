@@ -240,8 +240,26 @@ impl Found {
             (Language::Rust | Language::JavaScript | Language::Unknown, true) => {
                 all.iter().copied().chain(beside).for_each(|table| self.table(Need::Free, table));
             }
-            (Language::Yaml, false) => beside.for_each(|table| self.table(Need::Put, table)),
-            (Language::Yaml, true) => beside.for_each(|table| self.table(Need::Statements, table)),
+            (Language::Yaml, is_of_statements) => {
+                if !is_of_statements {
+                    beside.for_each(|table| self.table(Need::Put, table));
+                }
+                self.written(spec, is_of_statements);
+            }
+        }
+    }
+
+    /// What a file says beside its backfills: statements, and a way back that is not theirs.
+    fn written(&mut self, spec: &Spec, is_of_statements: bool) {
+        let goes_back = spec.reversible && !spec.journal;
+        let has_own_way_back = goes_back && !spec.backfills.iter().all(|one| one.has_down);
+        for table in &spec.tables {
+            if is_of_statements || has_own_way_back {
+                self.table(Need::Statements, table);
+            }
+            if (is_of_statements && goes_back) || has_own_way_back {
+                self.table(Need::Backfill, table);
+            }
         }
     }
 }

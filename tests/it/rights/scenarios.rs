@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::{
 };
 use futures::future::LocalBoxFuture;
 use serde_json::{Value, json};
+use tablewright::authoring::{self, Language, Source};
 use tablewright::desired::Desired;
 use tablewright::migration::Spec;
 use tablewright::migrator::Builder;
@@ -46,7 +47,8 @@ pub(super) const SCENARIOS: &[(&str, Life)] = &[
     ("journals", |world| Box::pin(journals(world))),
     ("a rollback of the stack", |world| Box::pin(reverts(world))),
     ("a copy", |world| Box::pin(copies(world))),
-    ("functions and statements", |world| Box::pin(functions(world))),
+    ("functions", |world| Box::pin(functions(world))),
+    ("files", |world| Box::pin(files(world))),
 ];
 
 /// Runs a scenario in a time of its own.
@@ -435,4 +437,52 @@ async fn functions(world: &mut World) {
     world.deploy(&tables, vec![]).await;
     world.put("orders", orders(30)).await;
     world.deploy(&tables, vec![Migration::new("0001_free", anything)]).await;
+}
+
+/// A migration that is written in a file.
+fn file(id: &str, language: Language, text: &str) -> Migration {
+    let file = format!("migrations/{id}");
+    let source = Source { id: id.to_owned(), language, file, text: text.to_owned() };
+    authoring::read(&source).unwrap_or_else(|faults| panic!("{}", faults[0].shown()))
+}
+
+fn written() -> Vec<Migration> {
+    let statements = r#"
+statements:
+  - >-
+    INSERT INTO "legacy" VALUE {'pk': 's', 'n': 1}
+  - UPDATE "legacy" SET n = 2 WHERE pk = 's'
+  - DELETE FROM "legacy" WHERE pk = 's'
+down: { statements: ["DELETE FROM \"legacy\" WHERE pk = 's'"] }
+"#;
+    let copied = "
+changes: [{ table: orders, copy_to: { table: archive, set: { from: orders } } }]
+down: { changes: [{ table: archive, when: 'true', delete: true }] }
+";
+    let script = r#"
+export const table = "orders";
+export function up(item) { return { ...item, label: "x" }; }
+export function down(item) { delete item.label; return item; }
+"#;
+    vec![
+        file("0001_statements", Language::Yaml, statements),
+        file("0002_copied", Language::Yaml, copied),
+        file("0003_label", Language::JavaScript, script),
+    ]
+}
+
+/// Of tables that are not declared, all that is known is in the files.
+async fn files(world: &mut World) {
+    for name in ["legacy", "archive"] {
+        strict::create(&world.plane.bystander(), name).await;
+    }
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    world.deploy(&[table("orders")], vec![]).await;
+    world.put("orders", orders(30)).await;
+    let mut build = written();
+    build.push(fails("0004_fails"));
+    let failed = world.try_deploy(&[table("orders")], build).await;
+    assert!(!failed.answer.is_success());
+    assert!(!failed.answer.reason().contains("Not undone"), "{}", failed.answer.reason());
+    world.deploy(&[table("orders")], written()).await;
 }
