@@ -156,10 +156,11 @@ infra/lib/rights.json: ## Write what the function may do to tables, for the cons
 	cargo run --quiet --example rights > "$@.new"
 	mv "$@.new" "$@"
 
-# A test compares it with what the library says.
+# Tests compare them with what the library says.
 .PHONY: schemas
-schemas: ## Write the JSON Schemas of the files that people write
+schemas: ## Write the JSON Schemas of the files that people write, and the document of findings
 	TABLEWRIGHT_WRITE_SCHEMAS=1 cargo test --lib -- the_schema_in_the_repository_is_that_of_the_types
+	TABLEWRIGHT_WRITE_SCHEMAS=1 cargo test --test it -- every_finding_is_explained_in_the_documents
 
 .PHONY: clean
 clean: ## Remove what the other targets made, the tools excepted
