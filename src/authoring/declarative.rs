@@ -9,6 +9,7 @@
 //!   retries: 0                             # a literal
 //! rename: { mail: email }
 //! remove: [legacy]
+//! phase: contract                          # said where something goes that older code may still read
 //! guard: stamp                             # or journal; where a second application would differ
 //! down:
 //!   remove: [label, retries]

@@ -39,6 +39,7 @@ mod rollbacks;
 mod script;
 mod sequencing;
 mod services;
+mod shop;
 mod signed;
 mod slices;
 mod strict;
