@@ -96,12 +96,12 @@ types: $(NODE_TOOLS) ## Check the types that editors have for migrations in Java
 
 .PHONY: deny
 deny: $(CARGO_DENY) ## Check the dependencies' licences, origins and versions
-	cargo deny --locked check bans licenses sources
+	cargo deny --locked --workspace check bans licenses sources
 
 # Apart from `check`: its result changes with the database that it fetches, not with the code.
 .PHONY: advisories
 advisories: $(CARGO_DENY) ## Check the dependencies for known vulnerabilities (needs the network)
-	cargo deny --locked check advisories
+	cargo deny --locked --workspace check advisories
 
 LAMBDA_BUILD = cargo lambda build --locked --release --bin bootstrap --lambda-dir "$(LAMBDA_DIR)"
 

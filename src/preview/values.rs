@@ -22,7 +22,7 @@ pub enum Values {
 }
 
 impl Values {
-    pub(super) fn show(self, value: &AttributeValue) -> String {
+    pub(crate) fn show(self, value: &AttributeValue) -> String {
         match self {
             Self::Shown => cut(&shown(value, 0), VALUE_MAX),
             Self::Redacted => redacted(value),

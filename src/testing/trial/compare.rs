@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::backfill::describe;
 use crate::dynamo::{WireItem, key_of, same};
+use crate::preview::Values;
 
 /// A line for each difference; both sides are of this table.
 pub(super) fn differences(
@@ -36,34 +37,11 @@ fn attributes(table: &str, keys: &[String], expected: &WireItem, found: &WireIte
     let names: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
     let differs = |name: &&&String| !same(expected.get(**name), found.get(**name));
     let line = |name: &String| {
-        let shown = |value: Option<&AttributeValue>| value.map_or("missing".to_owned(), shown);
+        let shown = |value: Option<&AttributeValue>| {
+            value.map_or("missing".to_owned(), |value| Values::Shown.show(value))
+        };
         let (is, expected) = (shown(found.get(name)), shown(expected.get(name)));
         format!("{table} {}: {name} is {is}, expected {expected}", describe(keys, found))
     };
     names.iter().filter(differs).map(|name| line(name)).collect()
-}
-
-/// A value as a person writes it; what is no JSON is marked with its type.
-fn shown(value: &AttributeValue) -> String {
-    let list = |all: Vec<String>| all.join(", ");
-    match value {
-        AttributeValue::S(text) => format!("{text:?}"),
-        AttributeValue::N(digits) => digits.clone(),
-        AttributeValue::Bool(value) => value.to_string(),
-        AttributeValue::Null(_) => "null".to_owned(),
-        AttributeValue::L(all) => format!("[{}]", list(all.iter().map(shown).collect())),
-        AttributeValue::M(map) => {
-            let mut parts: Vec<_> =
-                map.iter().map(|(name, value)| format!("{name}: {}", shown(value))).collect();
-            parts.sort();
-            format!("{{{}}}", list(parts))
-        }
-        AttributeValue::Ss(all) => {
-            format!("ss({})", list(all.iter().map(|text| format!("{text:?}")).collect()))
-        }
-        AttributeValue::Ns(all) => format!("ns({})", list(all.clone())),
-        AttributeValue::B(bytes) => format!("b({} bytes)", bytes.as_ref().len()),
-        AttributeValue::Bs(all) => format!("bs({} values)", all.len()),
-        _ => "a value of an unknown type".to_owned(),
-    }
 }
