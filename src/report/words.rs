@@ -89,7 +89,10 @@ mod tests {
         let said =
             ["5 ms", "999 ms", "1.0 s", "9.9 s", "59 s", "4 min 12 s", "1 h 23 min", "4 d 15 h"];
         assert_eq!(took, said);
-        assert_eq!([0, 999, 1000, 12_345_678].map(count), ["0", "999", "1 000", "12 345 678"]);
+        assert_eq!(
+            [0, 999, 1000, 12_345_678].map(count),
+            ["0", "999", "1\u{202f}000", "12\u{202f}345\u{202f}678"]
+        );
         let sizes = [0, 1023, 1024, 1_500_000, u64::MAX].map(bytes);
         assert_eq!(sizes[..4], ["0 bytes", "1023 bytes", "1.0 KB", "1.4 MB"]);
         assert_eq!(shortened("abcdef", 4), "abc…");

@@ -9,3 +9,4 @@ mod dev;
 mod files;
 mod help;
 mod migrations;
+mod shop;
