@@ -8,12 +8,16 @@ mod functions;
 use std::sync::{Arc, LazyLock};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use cel::common::ast::SourceInfo;
 use cel::{Env, IdedExpr};
 
 pub(super) use self::evaluate::Asked;
 use super::faults::{At, Faults};
 use super::yaml::{Text, place_in};
 use crate::item::Item;
+
+/// A line, a column and what is wrong there.
+type Complaint = ((isize, isize), String);
 
 /// An expression over `item`.
 #[derive(Debug, Clone)]
@@ -26,21 +30,30 @@ pub(super) struct Expression {
     paths: Arc<[Vec<String>]>,
 }
 
+/// The parser calls itself a dozen times for each bracket within another, and a process whose stack is full is gone: it has
+/// a thread of its own, with a stack that holds so many.
+const NESTING_MAX: usize = 16;
+const STACK_BYTES: usize = 16 << 20;
+const CHARACTERS_MAX: usize = 2048;
+
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(functions::environment()));
 
 impl Expression {
     /// Reads one; nothing where it has faults.
     pub(super) fn read(at: At, text: &Text, faults: &Faults) -> Option<Self> {
         let place = |position| place_in(&faults.source.text, at, text, position);
-        let parser = ENVIRONMENT.parser().enable_ident_escape_syntax(true);
-        let (tree, places) = match parser.parse_with_source_info(&text.value) {
+        if let Some((position, problem)) = too_much(&text.value) {
+            let fix =
+                "have one change set a part of it, and the next of `changes` go on from there";
+            faults.add(place(position), problem, fix);
+            return None;
+        }
+        let (tree, places) = match parse(&text.value) {
             Ok(parsed) => parsed,
-            Err(errors) => {
-                let position = |(line, column)| position_of(&text.value, line, column);
-                // What follows the first is mostly its consequence.
-                if let Some(error) = errors.errors.iter().min_by_key(|error| error.pos) {
-                    let (problem, fix) = syntax(&error.msg);
-                    faults.add(place(position(error.pos)), problem, fix);
+            Err(complaint) => {
+                if let Some(((line, column), message)) = complaint {
+                    let (problem, fix) = syntax(&message);
+                    faults.add(place(position_of(&text.value, line, column)), problem, fix);
                 }
                 return None;
             }
@@ -78,6 +91,45 @@ impl Expression {
     pub(super) fn absent(&self) -> Vec<&[String]> {
         check::absent(&self.tree, &self.paths)
     }
+}
+
+/// The parser's tree, or its first complaint and the line and column of that: what follows is mostly its consequence.
+fn parse(text: &str) -> Result<(IdedExpr, SourceInfo), Option<Complaint>> {
+    let parse = || {
+        let parser = ENVIRONMENT.parser().enable_ident_escape_syntax(true);
+        let parsed = parser.parse_with_source_info(text);
+        parsed.map_err(|errors| {
+            let first = errors.errors.into_iter().min_by_key(|error| error.pos);
+            first.map(|error| (error.pos, error.msg))
+        })
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let parsing = thread.spawn_scoped(scope, parse).expect("the system has a thread to spare");
+        parsing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Where an expression is longer, or more deeply nested, than is read, and how it is said. Brackets in texts count as well:
+/// whoever counts them out has to know where a text ends as well as the parser does.
+fn too_much(text: &str) -> Option<(usize, String)> {
+    let mut depth = 0_usize;
+    for (position, character) in text.chars().enumerate() {
+        match character {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > NESTING_MAX {
+            let problem = format!("more than {NESTING_MAX} brackets are open");
+            return Some((position, problem));
+        }
+        if position >= CHARACTERS_MAX {
+            let problem = format!("the expression has more than {CHARACTERS_MAX} characters");
+            return Some((position, problem));
+        }
+    }
+    None
 }
 
 /// Position, in characters, of a line and a column of the parser's.

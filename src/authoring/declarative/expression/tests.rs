@@ -247,3 +247,23 @@ fn what_has_to_be_absent_is_known() {
         assert_eq!(found, absent, "{text}");
     }
 }
+
+#[test]
+fn what_would_fill_the_stack_of_a_thread_is_refused() {
+    let nested = |open: &str, close: &str, depth| {
+        format!("{}item.n{} == 1", open.repeat(depth), close.repeat(depth))
+    };
+    for (open, close) in [("(", ")"), ("[", "]"), ("{'a': ", "}"), ("size(", ")"), ("-(", ")")] {
+        assert!(read(&nested(open, close, NESTING_MAX)).is_ok(), "{open}");
+        let refused = read(&nested(open, close, 100_000)).unwrap_err();
+        assert!(refused[0].contains("more than 16 brackets are open"), "{refused:?}");
+    }
+    for long in ["!", "-", "1 + ", "item.n > 1 && ", "true ? true : "] {
+        let most = CHARACTERS_MAX / long.len() - 1;
+        if let Ok(expression) = read(&format!("{}1", long.repeat(most))) {
+            drop(expression.value(&item()));
+        }
+        let refused = read(&format!("{}1", long.repeat(CHARACTERS_MAX))).unwrap_err();
+        assert!(refused[0].contains("more than 2048 characters"), "{refused:?}");
+    }
+}
