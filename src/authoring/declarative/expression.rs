@@ -34,7 +34,9 @@ pub(super) struct Expression {
 /// a thread of its own, with a stack that holds so many.
 const NESTING_MAX: usize = 16;
 const STACK_BYTES: usize = 16 << 20;
-const CHARACTERS_MAX: usize = 2048;
+const CHARACTERS_MAX: usize = 4096;
+/// Each stands on what is before it, and is evaluated within it, by the threads that have small stacks.
+const OPERATORS_MAX: usize = 64;
 
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(functions::environment()));
 
@@ -110,15 +112,20 @@ fn parse(text: &str) -> Result<(IdedExpr, SourceInfo), Option<Complaint>> {
     })
 }
 
-/// Where an expression is longer, or more deeply nested, than is read, and how it is said. Brackets in texts count as well:
+/// Where an expression is longer, or more deeply nested, than is read, and how it is said. Signs in texts count as well:
 /// whoever counts them out has to know where a text ends as well as the parser does.
 fn too_much(text: &str) -> Option<(usize, String)> {
-    let mut depth = 0_usize;
+    let (mut depth, mut operators) = (0_usize, 0);
     for (position, character) in text.chars().enumerate() {
         match character {
             '(' | '[' | '{' => depth += 1,
             ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            '!' | '-' | '+' | '*' | '/' | '%' | '&' | '|' | '?' | '<' | '>' | '=' => operators += 1,
             _ => {}
+        }
+        if operators > OPERATORS_MAX {
+            let problem = format!("more than {OPERATORS_MAX} signs of operators stand in it");
+            return Some((position, problem));
         }
         if depth > NESTING_MAX {
             let problem = format!("more than {NESTING_MAX} brackets are open");

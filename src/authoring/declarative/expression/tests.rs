@@ -259,11 +259,12 @@ fn what_would_fill_the_stack_of_a_thread_is_refused() {
         assert!(refused[0].contains("more than 16 brackets are open"), "{refused:?}");
     }
     for long in ["!", "-", "1 + ", "item.n > 1 && ", "true ? true : "] {
-        let most = CHARACTERS_MAX / long.len() - 1;
-        if let Ok(expression) = read(&format!("{}1", long.repeat(most))) {
-            drop(expression.value(&item()));
-        }
-        let refused = read(&format!("{}1", long.repeat(CHARACTERS_MAX))).unwrap_err();
-        assert!(refused[0].contains("more than 2048 characters"), "{refused:?}");
+        let signs = long.matches(|sign: char| "!-+>&?".contains(sign)).count();
+        let most = OPERATORS_MAX / signs;
+        drop(read(&format!("{}1", long.repeat(most))));
+        let refused = read(&format!("{}1", long.repeat(most + 1))).unwrap_err();
+        assert!(refused[0].contains("more than 64 signs"), "{refused:?}");
     }
+    let refused = read(&format!("'{}'", "x".repeat(CHARACTERS_MAX))).unwrap_err();
+    assert!(refused[0].contains("more than 4096 characters"), "{refused:?}");
 }
