@@ -60,6 +60,7 @@ impl Dev {
         let interrupted = tokio::signal::ctrl_c();
         let follow = async {
             loop {
+                changes.note();
                 let settings = session.settings();
                 let seed = self.seed_of(&settings);
                 changes.look_at(session, settings.as_ref().ok(), seed.as_deref());

@@ -33,7 +33,9 @@ fn plan(declared: &Value, observed: &Observed) -> Vec<String> {
         run: "run",
         mode: Mode::Deploy,
     };
-    plan::plan(&input).map_or_else(|refused| refused.0, |plan| plan.lines())
+    // What a reviewer would say of it has tests of its own.
+    let steps = |plan: plan::Plan| plan::Plan { findings: Vec::new(), ..plan }.lines();
+    plan::plan(&input).map_or_else(|refused| refused.0, steps)
 }
 
 /// The plan for a declaration where another one is live, and was the last.

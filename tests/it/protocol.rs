@@ -43,7 +43,7 @@ async fn malformed_properties_are_answered_with_every_problem_and_nothing_is_wri
     let answer = stack.send(&function, &sample(&stack, "malformed")).await;
     answer.expect_failure(&[
         "5 problems in the resource's properties, nothing was changed: ",
-        "Tables[0].StreamSpecfication: unknown property; known are TableName, ",
+        "Tables[0].StreamSpecfication: unknown property; StreamSpecification is near; known are TableName, ",
         "Tables[0].AttributeDefinitions[1].AttributeType: expected one of S, N, B, found \"NUMBER\"",
         "Tables[0].PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled: expected true or false, found \"yes\"",
         "Tables[0].AttributeDefinitions: customer_id is used in a key but not defined",

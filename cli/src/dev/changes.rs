@@ -34,7 +34,12 @@ impl Changes {
         Ok(Self { watcher, events, places: Vec::new(), seen: BTreeMap::new() })
     }
 
-    /// Follows these from now on, and notes what they say now.
+    /// Notes what the files say, before they are read: what is written while they are is a change.
+    pub(super) fn note(&mut self) {
+        self.seen = self.read();
+    }
+
+    /// Follows these from now on, and notes what those say now that were not noted.
     pub(super) fn look_at(
         &mut self,
         session: &Session,
@@ -59,7 +64,10 @@ impl Changes {
                 let _ = self.watcher.watch(folder, RecursiveMode::NonRecursive);
             }
         }
-        self.seen = self.read();
+        let noted = std::mem::take(&mut self.seen);
+        let mut now = self.read();
+        now.extend(noted.into_iter().filter(|(file, _)| self.follows(file)));
+        self.seen = now;
     }
 
     /// Waits until one of them says something else.
@@ -71,6 +79,10 @@ impl Changes {
             tokio::time::sleep(CALM).await;
             while self.events.try_recv().is_ok() {}
         }
+    }
+
+    fn follows(&self, file: &Path) -> bool {
+        self.places.iter().any(|place| file == place || file.parent() == Some(place.as_path()))
     }
 
     fn read(&self) -> BTreeMap<PathBuf, Vec<u8>> {
