@@ -142,6 +142,8 @@ e2e: tools ## Deploy the demo app with the real CDK command line to a cloud on t
 	cargo build --locked --example functions
 	mkdir -p "$(E2E_FUNCTION_DIR)"
 	strip -o "$(E2E_FUNCTION_DIR)/bootstrap" "$(TARGET_DIR)/debug/examples/functions"
+	rm -rf "$(E2E_FUNCTION_DIR)/migrations"
+	cp -r tests/e2e/migrations "$(E2E_FUNCTION_DIR)/migrations"
 	E2E_FUNCTION_DIR="$(CURDIR)/$(E2E_FUNCTION_DIR)" \
 		python -m unittest discover --verbose --start-directory tests/e2e
 

@@ -70,11 +70,36 @@ impl fmt::Display for Language {
 /// # Errors
 /// Every fault of it.
 pub fn read(source: &Source) -> Result<Migration, Vec<Fault>> {
-    let unknown =
-        || vec![Fault::new(&source.file, format!("this build reads no {}", source.language))];
+    let refused = |problem: String| Fault::new(&source.file, problem);
+    let bytes = source.text.len();
+    if bytes > TEXT_BYTES_MAX {
+        let problem = format!("it has {bytes} bytes, and the ledger keeps {TEXT_BYTES_MAX}");
+        return Err(vec![refused(problem).fix("divide it into several migrations")]);
+    }
     match source.language {
         Language::Yaml => declarative::read(source),
         Language::JavaScript => script::read(source),
-        Language::Rust | Language::Unknown => Err(unknown()),
+        Language::Rust | Language::Unknown => {
+            Err(vec![refused(format!("this build reads no {}", source.language))])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_the_ledger_could_not_keep_is_refused() {
+        for (language, line) in [(Language::Yaml, "#"), (Language::JavaScript, "//")] {
+            let text = format!("{line}{}", "x".repeat(TEXT_BYTES_MAX));
+            let bytes = text.len();
+            let (id, file) = ("0001_a".to_owned(), "m/0001_a".to_owned());
+            let faults = read(&Source { id, language, file, text }).unwrap_err();
+            let expected = format!(
+                "m/0001_a: it has {bytes} bytes, and the ledger keeps 262144; divide it into several migrations"
+            );
+            assert_eq!(faults.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+        }
     }
 }

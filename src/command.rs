@@ -50,6 +50,7 @@ pub use self::survey::{Details, FailedItem, Prospect, Survey, Surveyed};
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::dynamo;
+use crate::hex::hex;
 use crate::interrupt::Interrupt;
 use crate::ledger::Ledger;
 use crate::ledger::rows::entry;
@@ -216,7 +217,7 @@ impl Hands {
         budget: Deadline,
     ) -> Self {
         let digest = Sha256::digest(invocation);
-        let unique: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        let unique = hex(&digest[..4]);
         let id = format!("{}{}#{unique}", entry::COMMAND, clock::now());
         Self { services, migrator, id, invocation: invocation.to_owned(), budget }
     }

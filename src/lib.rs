@@ -65,6 +65,7 @@ pub mod migrator;
 
 pub mod clock;
 pub mod deadline;
+mod hex;
 pub mod interrupt;
 
 #[cfg(feature = "report")]

@@ -22,6 +22,7 @@ use crate::deadline::Deadline;
 use crate::desired::ledger_table;
 use crate::dynamo::{self, Class};
 use crate::handler::{HandleError, Handler, Invocation};
+use crate::hex::hex;
 use crate::ledger::{Ledger, Snapshot};
 use crate::migrator::{BuildError, Migrator};
 use crate::services::Services;
@@ -75,7 +76,7 @@ impl LocalStack {
 
     fn uuid(&self) -> String {
         let digest = Sha256::digest(format!("tablewright local stack {}", self.name));
-        let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(&digest[..16]);
         // Marked as one of version 8, whose bits are anybody's own (RFC 9562).
         format!("{}-{}-8{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
     }

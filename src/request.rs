@@ -10,6 +10,8 @@ use reqwest::Url;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 /// What CloudFormation asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestKind {
@@ -196,10 +198,6 @@ pub fn properties_hash(properties: &Value) -> String {
         }
     }
     hex(&Sha256::digest(properties.to_string()))[..16].to_owned()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why an event is not a request that can be answered.

@@ -85,6 +85,7 @@ mod clock;
 mod concerns;
 mod create;
 mod describe;
+mod disk;
 mod durations;
 mod engine;
 mod faults;
@@ -119,6 +120,7 @@ mod wire;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -139,11 +141,12 @@ pub use self::pace::checkpoint_every;
 pub(crate) use self::pace::checkpoint_interval;
 pub use self::quotas::{Quotas, Rate};
 use self::rejection::Rejection;
+pub use self::seed::item;
 pub use self::server::Server;
 pub use self::stack::{Answer, Deployed, Stack};
 use self::transport::InProcess;
 pub use self::trap::{Mishap, Trap};
-pub use self::trial::{Check, Tables, Trial, Tried, Verdict, item};
+pub use self::trial::{Check, Tables, Trial, Tried, Verdict};
 pub use crate::answer::{Put, Receiver};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
@@ -267,13 +270,30 @@ impl ControlPlane {
         self.lock().account.tables.keys().cloned().collect()
     }
 
-    /// Puts items into tables that are there, a list of them by the name of each table; as plain values, or in the form that
-    /// DynamoDB's own JSON has. Returns how many.
+    /// Puts items into tables that are there, a list of them by the name of each table; written as for [`item`].
+    /// Returns how many.
     ///
     /// # Errors
     /// The first item that cannot be put, and why. What came before it stays.
     pub fn seed(&self, items: &Value) -> Result<usize, String> {
         seed::put(self, items)
+    }
+
+    /// Writes all tables, as far as `CreateTable` says what they are, with their identities and items to a file, as they are
+    /// at one moment; what was in the file stays until all is written.
+    ///
+    /// # Errors
+    /// Of the operating system.
+    pub fn save(&self, file: &Path) -> io::Result<()> {
+        disk::save(&self.lock().account, file)
+    }
+
+    /// Makes the tables that [`save`](Self::save) wrote, which are there at once, and fills them. Returns how many.
+    ///
+    /// # Errors
+    /// The first line that cannot be read or has no place here, and why. What came before it stays.
+    pub fn load(&self, file: &Path) -> Result<usize, String> {
+        disk::load(&mut self.lock().account, file)
     }
 
     /// Lets time pass in the plane, for nobody else.

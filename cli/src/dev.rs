@@ -5,6 +5,7 @@ mod engine;
 mod round;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ use crate::render::{complain, style};
 use crate::session::Session;
 use crate::settings::Settings;
 
-/// How often what the engine notes of each call is thrown away.
+/// How often tables are kept, and what the engine notes of each call is thrown away.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// Where applications find DynamoDB, unless said.
 const PORT: u16 = 8000;
@@ -24,11 +25,12 @@ const PORT: u16 = 8000;
 /// Run DynamoDB here with the tables and migrations of the folder, and follow every change
 ///
 /// A migration that has changed since it ran is taken back, as it was when it ran, and run again. The items are in memory and
-/// gone when it ends.
+/// gone when it ends, unless a folder is named that keeps them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     tablewright dev\n  \
     tablewright dev --seed seed.yaml --port 8001\n  \
+    tablewright dev --persist .dynamodb      # goes on where it ended\n  \
     tablewright dev --strict                 # as slow and as strict as AWS\n\n\
     A seed has the items of each table, plain or in DynamoDB's JSON:\n  \
     orders:\n    \
@@ -40,6 +42,9 @@ pub(crate) struct Dev {
     /// Items that new tables begin with, YAML or JSON
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
+    /// A folder that keeps tables and items, for the next time
+    #[arg(long, value_name = "DIR")]
+    persist: Option<PathBuf>,
     /// Have changes take as long as in AWS, with its quotas
     #[arg(long)]
     strict: bool,
@@ -54,12 +59,16 @@ impl Dev {
         let settings = session.settings();
         let dev = settings.as_ref().map(|settings| settings.dev.clone()).unwrap_or_default();
         let port = self.port.or(dev.port).unwrap_or(PORT);
-        let engine = Engine::start(port, self.strict || dev.strict).await?;
+        let persist = self
+            .persist
+            .clone()
+            .or_else(|| Some(settings.as_ref().ok()?.resolve(dev.persist.as_deref()?)));
+        let engine = Engine::start(port, self.strict || dev.strict, persist.as_deref()).await?;
         greet(&engine);
         let mut changes = Changes::new()?;
-        let interrupted = tokio::signal::ctrl_c();
-        let follow = async {
-            loop {
+        let mut interrupted = pin!(tokio::signal::ctrl_c());
+        'follow: loop {
+            let round = async {
                 changes.note();
                 let settings = session.settings();
                 let seed = self.seed_of(&settings);
@@ -72,18 +81,26 @@ impl Dev {
                     Err(failure) => Err(failure),
                 };
                 tell(session, ended, started.elapsed());
-                loop {
-                    tokio::select! {
-                        () = changes.next() => break,
-                        () = tokio::time::sleep(TIDY_EVERY) => engine.tidy(),
+            };
+            tokio::select! {
+                () = round => {}
+                // What is half done is not kept: the next time begins before this round.
+                _ = &mut interrupted => break 'follow,
+            }
+            loop {
+                // What cannot be kept now is tried again, and is in memory still.
+                let _ = crate::exit::code(engine.tidy().map(|()| Done::Done));
+                tokio::select! {
+                    () = changes.next() => break,
+                    () = tokio::time::sleep(TIDY_EVERY) => {}
+                    _ = &mut interrupted => {
+                        engine.tidy()?;
+                        break 'follow;
                     }
                 }
             }
-        };
-        tokio::select! {
-            () = follow => {}
-            _ = interrupted => complain("stopped"),
         }
+        complain("stopped");
         Ok(Done::Done)
     }
 

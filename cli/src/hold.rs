@@ -4,7 +4,6 @@ use crate::args::Where;
 use crate::exit::Ended;
 use crate::session::Session;
 use crate::signed::Signed;
-use crate::undo::acted;
 
 /// Take the lease from whoever holds it, so that the next deploy need not wait
 ///
@@ -65,8 +64,6 @@ impl Resume {
 impl ByHand {
     async fn send(&self, session: &Session, verb: &str) -> Ended {
         let settings = session.settings()?;
-        let event = self.signed.sign(self.place.event(verb, &settings))?;
-        let done = session.command(&settings, &event).await?;
-        Ok(acted(session, &done))
+        self.signed.send(session, &settings, self.place.event(verb, &settings)).await
     }
 }

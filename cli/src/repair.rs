@@ -9,7 +9,6 @@ use crate::render::{complain, list, text};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::signed::Signed;
-use crate::undo::acted;
 
 /// Say what a migration has come to, where the ledger cannot know
 ///
@@ -71,9 +70,7 @@ impl Repair {
         let mut event = self.place.event("repair", &settings);
         event["action"] = json!(self.action.name());
         event["id"] = json!(self.id);
-        let event = self.signed.sign(event)?;
-        let done = session.command(&settings, &event).await?;
-        Ok(acted(session, &done))
+        self.signed.send(session, &settings, event).await
     }
 
     async fn confirm(&self, session: &Session, settings: &Settings) -> Result<(), Failure> {

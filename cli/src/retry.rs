@@ -6,7 +6,6 @@ use crate::args::Where;
 use crate::exit::Ended;
 use crate::session::Session;
 use crate::signed::Signed;
-use crate::undo::acted;
 
 /// Run a migration again for the items alone that it could not handle
 #[derive(Debug, clap::Args)]
@@ -26,8 +25,6 @@ impl RetryFailed {
         let settings = session.settings()?;
         let mut event = self.place.event("retry-failed", &settings);
         event["id"] = json!(self.id);
-        let event = self.signed.sign(event)?;
-        let done = session.command(&settings, &event).await?;
-        Ok(acted(session, &done))
+        self.signed.send(session, &settings, event).await
     }
 }

@@ -63,6 +63,8 @@ pub(crate) struct Dev {
     pub(crate) port: Option<u16>,
     /// A file of items by table, YAML or JSON, that tables are filled with when they are made.
     pub(crate) seed: Option<PathBuf>,
+    /// A folder that keeps tables and items, for the next time; without one they are gone when it ends.
+    pub(crate) persist: Option<PathBuf>,
     /// Whether changes take as long as in AWS, with its quotas.
     pub(crate) strict: bool,
 }

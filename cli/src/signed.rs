@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::ask;
-use crate::exit::Failure;
+use crate::exit::{Done, Ended, Failure};
+use crate::render::{self, say, text};
+use crate::session::Session;
+use crate::settings::Settings;
 
 /// Who, and why.
 #[derive(Debug, Clone, clap::Args)]
@@ -17,8 +20,18 @@ pub(crate) struct Signed {
 }
 
 impl Signed {
-    /// The event, signed.
-    pub(crate) fn sign(&self, mut event: Value) -> Result<Value, Failure> {
+    /// Has the command of an event carried out, signed, and shows what it says of itself.
+    pub(crate) async fn send(&self, session: &Session, settings: &Settings, event: Value) -> Ended {
+        let done = session.command(settings, &self.sign(event)?).await?;
+        if session.global.json {
+            render::json(&done);
+        } else {
+            say(&crate::lines::in_text(text(&done, "said")));
+        }
+        Ok(if done["status"] == "pending" { Done::Pending } else { Done::Done })
+    }
+
+    fn sign(&self, mut event: Value) -> Result<Value, Failure> {
         let reason = match &self.reason {
             Some(reason) => reason.clone(),
             None => ask::line("Why (it is on record)? ")

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::args::Where;
 use crate::ask;
-use crate::exit::{Done, Ended, Failure};
-use crate::render::{self, complain, list, say, text};
+use crate::exit::{Ended, Failure};
+use crate::render::{complain, list, text};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::signed::Signed;
@@ -51,9 +51,7 @@ impl Undo {
             Some(to) => event["to"] = json!(to),
             None => event["all"] = json!(true),
         }
-        let event = self.signed.sign(event)?;
-        let done = session.command(&settings, &event).await?;
-        Ok(acted(session, &done))
+        self.signed.send(session, &settings, event).await
     }
 
     async fn confirm(&self, session: &Session, settings: &Settings) -> Result<(), Failure> {
@@ -74,14 +72,4 @@ impl Undo {
         }
         ask::confirm("Take them back?", false)
     }
-}
-
-/// What a command that writes says of itself.
-pub(crate) fn acted(session: &Session, done: &Value) -> Done {
-    if session.global.json {
-        render::json(done);
-    } else {
-        say(&crate::lines::in_text(text(done, "said")));
-    }
-    if done["status"] == "pending" { Done::Pending } else { Done::Done }
 }

@@ -28,13 +28,13 @@ const SCENARIOS: Record<string, Scenario> = {
   create: { tables: [orders(BY_CUSTOMER), customers()], migrations: { target: '0001_order_labels' } },
   indexes: {
     tables: [orders(BY_CUSTOMER, BY_STATUS, BY_CARRIER), customers()],
-    migrations: { target: '0002_customer_tiers' },
+    migrations: { target: '0002_order_slugs' },
   },
   failing: { tables: [orders(BY_CUSTOMER, BY_STATUS, BY_CARRIER), customers(BY_TIER)] },
-  removal: { tables: [orders(BY_CUSTOMER, BY_STATUS)], migrations: { target: '0002_customer_tiers' } },
+  removal: { tables: [orders(BY_CUSTOMER, BY_STATUS)], migrations: { target: '0002_order_slugs' } },
   'removal-failing': {
     tables: [orders(BY_CUSTOMER, BY_STATUS)],
-    migrations: { target: '0002_customer_tiers' },
+    migrations: { target: '0002_order_slugs' },
     failsLater: true,
   },
 };

@@ -106,7 +106,7 @@ mod yaml;
 use self::faults::{At, Faults};
 #[cfg(feature = "schema")]
 pub use self::schema::migration_schema;
-use super::{Fault, Source, TEXT_BYTES_MAX};
+use super::{Fault, Source};
 use crate::migration::{File, Migration};
 
 /// Reads a migration in YAML.
@@ -114,11 +114,6 @@ use crate::migration::{File, Migration};
 /// # Errors
 /// Every fault of it, in the order of the file.
 pub(super) fn read(source: &Source) -> Result<Migration, Vec<Fault>> {
-    if source.text.len() > TEXT_BYTES_MAX {
-        let bytes = source.text.len();
-        let problem = format!("it has {bytes} bytes, and the ledger keeps {TEXT_BYTES_MAX}");
-        return Err(vec![Fault::new(&source.file, problem).fix("make several migrations of it")]);
-    }
     let faults = Faults::of(source);
     let root = yaml::read(&source.text, &faults);
     if root.is_none() && faults.are_none() {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Fault, Language, Source, TEXT_BYTES_MAX};
+use super::{Fault, Language, Source};
 use crate::migrator::compare_ids;
 
 /// Ending of files that hold what a migration is tested with.
@@ -68,16 +68,6 @@ fn source(path: &Path) -> Option<Result<Source, Fault>> {
 fn text(path: &Path, file: &str) -> Result<String, Fault> {
     let bytes =
         fs::read(path).map_err(|error| Fault::new(file, format!("it cannot be read: {error}")))?;
-    if bytes.len() > TEXT_BYTES_MAX {
-        return Err(Fault::new(
-            file,
-            format!(
-                "it has {} bytes, more than the {TEXT_BYTES_MAX} that the ledger keeps",
-                bytes.len()
-            ),
-        )
-        .fix("divide it into several migrations"));
-    }
     String::from_utf8(bytes).map_err(|error| {
         Fault::new(
             file,
@@ -133,26 +123,22 @@ mod tests {
 
     #[test]
     fn every_file_that_cannot_be_used_is_named() {
-        let long = vec![b'#'; TEXT_BYTES_MAX + 1];
         let folder = Folder::of(
             "faults",
             &[
                 ("0001_a.yml", b"x"),
                 ("0002_b", b"x"),
                 ("0003_c.yaml", b"x\xff"),
-                ("0004_d.js", &long),
                 ("0005_e.js", b"x"),
                 ("0005_e.yaml", b"x"),
             ],
         );
         let faults = super::folder(&folder.0).unwrap_err();
         let said: Vec<_> = faults.iter().map(|fault| fault.problem.as_str()).collect();
-        for (said, part) in
-            said.iter().zip([".yml", "none", "byte 1", "262145 bytes", "0005_e.js, 0005_e"])
-        {
+        for (said, part) in said.iter().zip([".yml", "none", "byte 1", "0005_e.js, 0005_e"]) {
             assert!(said.contains(part), "{said}");
         }
-        assert_eq!(said.len(), 5, "{said:?}");
+        assert_eq!(said.len(), 4, "{said:?}");
         let missing = super::folder(&folder.0.join("none")).unwrap_err();
         assert!(missing[0].to_string().contains("none: the folder of migrations cannot be read"));
     }

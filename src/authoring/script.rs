@@ -29,7 +29,8 @@ use sha2::{Digest, Sha256};
 use self::engine::Engine;
 use self::exports::Declared;
 use self::trouble::Trouble;
-use super::{Fault, Source, TEXT_BYTES_MAX};
+use super::{Fault, Source};
+use crate::hex::hex;
 use crate::item::Item;
 use crate::migration::{Backfill, File, Migration, MigrationError};
 
@@ -53,15 +54,6 @@ thread_local! {
 /// # Errors
 /// What is wrong with its syntax or its code outside of functions, or every fault of its exports.
 pub(super) fn read(source: &Source) -> Result<Migration, Vec<Fault>> {
-    if source.text.len() > TEXT_BYTES_MAX {
-        let problem = format!(
-            "it has {} bytes, more than the {TEXT_BYTES_MAX} of a migration",
-            source.text.len()
-        );
-        return Err(vec![
-            Fault::new(&source.file, problem).fix("divide it into several migrations"),
-        ]);
-    }
     let script = Arc::new(source.clone());
     let told = with_engine(&script, |engine| {
         let variables = engine.variables().iter().map(|name| variable(name, source)).collect();
@@ -192,8 +184,7 @@ fn variable(name: &str, source: &Source) -> Fault {
 fn fingerprint(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(str::trim_end).collect();
     let digest = Sha256::digest(lines.join("\n").trim_end().as_bytes());
-    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("javascript {hex}")
+    format!("javascript {}", hex(&digest[..8]))
 }
 
 #[cfg(test)]

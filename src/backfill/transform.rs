@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::backfill::Direction;
 use crate::dynamo::{ATTRIBUTES_MAX, Edit, WireItem, key_of, same};
+use crate::hex::hex;
 use crate::item::{Change, Item, Looks, Put};
 use crate::migration::{Guard, STAMP, Transform, ask};
 
@@ -144,9 +145,7 @@ pub(crate) fn describe(keys: &[String], item: &WireItem) -> String {
         let value = match value {
             AttributeValue::S(text) => text.clone(),
             AttributeValue::N(digits) => digits.clone(),
-            AttributeValue::B(bytes) => {
-                bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-            }
+            AttributeValue::B(bytes) => hex(bytes.as_ref()),
             _ => "?".to_owned(),
         };
         format!("{name}={value}")

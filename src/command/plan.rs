@@ -53,7 +53,11 @@ async fn explained(
     input: &Input<'_>,
     plan: &Plan,
 ) -> Result<Planned, CommandError> {
-    let explained = plan.explain(input);
+    let mut explained = plan.explain(input);
+    let hold = input.observed.ledger.meta.as_ref().and_then(|meta| meta.hold.as_ref());
+    explained.notices.extend(hold.map(|hold| {
+        format!("the scope is {hold}; deploys fail at once until the hold is lifted with resume")
+    }));
     let (mut text, mut markdown) = (explained.to_string(), explained.markdown());
     let mut sample = None;
     if let Some(sampling) = asked.sample {

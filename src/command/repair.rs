@@ -2,6 +2,7 @@
 
 use super::act::{Acting, Outcome};
 use super::{CommandError, Repair};
+use crate::authoring::Source;
 use crate::backfill::checkpoint_prefix;
 use crate::interrupt::Interrupt;
 use crate::ledger::rows::MigrationRow;
@@ -19,17 +20,11 @@ pub(super) async fn repair(
     if let Some(objection) = objection(&row, spec.as_ref(), repair) {
         return Err(CommandError::Refused(format!("migration {id} {objection}")));
     }
-    // What the ledger takes it for from now on is what an older build may have to take back.
-    let is_named_anew = matches!(repair, Repair::MarkApplied | Repair::Fingerprint);
-    if let Some(source) =
-        migration.and_then(|migration| migration.source()).filter(|_| is_named_anew)
-    {
-        acting.lease.keep_text(source).await?;
-    }
+    let file = migration.and_then(|migration| migration.source());
     match repair {
-        Repair::MarkApplied => mark_applied(acting, row, spec).await,
+        Repair::MarkApplied => mark_applied(acting, row, spec, file).await,
         Repair::MarkRolledBack => mark_rolled_back(acting, row).await,
-        Repair::Fingerprint => identify(acting, row, spec).await,
+        Repair::Fingerprint => identify(acting, row, spec, file).await,
     }
 }
 
@@ -73,6 +68,7 @@ async fn mark_applied(
     acting: &Acting<'_>,
     row: MigrationRow,
     spec: Option<Spec>,
+    file: Option<&Source>,
 ) -> Result<Outcome, CommandError> {
     let prefix = checkpoint_prefix(&row.id);
     let mut next = MigrationRow { journal: false, ..row.clone() };
@@ -81,7 +77,7 @@ async fn mark_applied(
         next.description = spec.description;
         next.language = spec.language;
     }
-    acting.lease.repair(&next, Event::MarkApplied).await?;
+    acting.lease.repair(&next, Event::MarkApplied, file).await?;
     acting.lease.forget_positions(&prefix).await?;
     acting.lease.forget_failed(&prefix).await?;
     let said = format!("migration {} counts as applied, as {}", row.id, next.fingerprint);
@@ -106,7 +102,7 @@ async fn mark_rolled_back(acting: &Acting<'_>, row: MigrationRow) -> Result<Outc
     acting.lease.forget_failed(&prefix).await?;
     acting
         .lease
-        .repair(&MigrationRow { journal: false, ..row.clone() }, Event::MarkRolledBack)
+        .repair(&MigrationRow { journal: false, ..row.clone() }, Event::MarkRolledBack, None)
         .await?;
     let said = format!("migration {id} counts as rolled back; the next deploy that has it runs it");
     Ok(Outcome::done(said).with("from", row.state.to_string()).with("to", "undone"))
@@ -116,10 +112,11 @@ async fn identify(
     acting: &Acting<'_>,
     row: MigrationRow,
     spec: Option<Spec>,
+    file: Option<&Source>,
 ) -> Result<Outcome, CommandError> {
     let fingerprint = spec.map(|spec| spec.fingerprint).unwrap_or_default();
     let next = MigrationRow { fingerprint: fingerprint.clone(), ..row.clone() };
-    acting.lease.repair(&next, Event::Identify).await?;
+    acting.lease.repair(&next, Event::Identify, file).await?;
     let said = format!("migration {} is {fingerprint} in the ledger, as in this build", row.id);
     Ok(Outcome::done(said).with("from", row.fingerprint).with("to", fingerprint))
 }

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use sha2::{Digest, Sha256};
 
 use super::WireItem;
+use crate::hex::hex;
 
 /// Whether DynamoDB takes two values for the same: numbers by their amount, sets whatever their order.
 pub(crate) fn same(a: Option<&AttributeValue>, b: Option<&AttributeValue>) -> bool {
@@ -47,7 +48,7 @@ pub(crate) fn digest<'a>(
         part(&mut sha, name.as_bytes());
         part(&mut sha, value.map(canonical).unwrap_or_default().as_bytes());
     }
-    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&sha.finalize())
 }
 
 /// Its length goes before each part, so that two parts are never taken for one.

@@ -4,16 +4,19 @@ use super::lease::Lease;
 use super::rows::{JOURNAL_SHARDS, MigrationRow, entry};
 use super::state::Event;
 use super::write::{ROWS_PER_WRITE, RowWrite};
+use crate::authoring::Source;
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::interrupt::Interrupt;
 
 impl Lease {
-    /// Records what a person says of a migration, with the words of `row` where they differ from those on record.
+    /// Records what a person says of a migration, with the words of `row` where they differ from those on record, and with the
+    /// file that it counts as from now on, which an older build may have to take back.
     pub(crate) async fn repair(
         &self,
         row: &MigrationRow,
         event: Event,
+        file: Option<&Source>,
     ) -> Result<MigrationRow, Interrupt> {
         let state = row.state.next(event).map_err(|error| {
             Interrupt::Failed(format!("migration {}: {error}; this is a bug", row.id))
@@ -26,7 +29,9 @@ impl Lease {
             next.finished_at = Some(clock::now());
             next.error = None;
         }
-        self.write(vec![RowWrite::set(entry::migration(&next.id), &next)?]).await?;
+        let mut rows = vec![RowWrite::set(entry::migration(&next.id), &next)?];
+        rows.extend(file.map(RowWrite::text).transpose()?);
+        self.write(rows).await?;
         Ok(next)
     }
 

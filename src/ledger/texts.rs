@@ -1,7 +1,7 @@
 //! The texts of migration files: with them a build can take back what it does not have.
 
 use super::rows::{TextRow, entry};
-use super::{Lease, Ledger, RowWrite};
+use super::{Ledger, RowWrite};
 use crate::authoring::Source;
 use crate::dynamo::{self, patiently};
 use crate::interrupt::Interrupt;
@@ -12,13 +12,6 @@ impl RowWrite {
         let Source { id, language, file, text } = source;
         let row = TextRow { language: *language, file: file.clone(), text: text.clone() };
         Self::set(entry::text(id), &row)
-    }
-}
-
-impl Lease {
-    /// Keeps the file that a migration is read from, in place of the one that it was.
-    pub(crate) async fn keep_text(&self, source: &Source) -> Result<(), Interrupt> {
-        self.write(vec![RowWrite::text(source)?]).await
     }
 }
 

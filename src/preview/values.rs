@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 
+use crate::hex::hex;
+
 /// Longest text that is shown whole, in characters, and longest value.
 const TEXT_MAX: usize = 60;
 const VALUE_MAX: usize = 200;
@@ -38,7 +40,7 @@ fn shown(value: &AttributeValue, depth: usize) -> String {
         AttributeValue::N(digits) => digits.clone(),
         AttributeValue::Bool(yes) => yes.to_string(),
         AttributeValue::Null(_) => "null".to_owned(),
-        AttributeValue::B(bytes) => hex(bytes.as_ref()),
+        AttributeValue::B(bytes) => binary(bytes.as_ref()),
         AttributeValue::L(values) => format!("[{}]", joined(values.iter().map(deeper))),
         AttributeValue::M(values) => {
             let sorted: BTreeMap<_, _> = values.iter().collect();
@@ -47,7 +49,7 @@ fn shown(value: &AttributeValue, depth: usize) -> String {
         }
         AttributeValue::Ss(texts) => set(texts.iter().map(|text| quoted(text))),
         AttributeValue::Ns(numbers) => set(numbers.iter().cloned()),
-        AttributeValue::Bs(all) => set(all.iter().map(|bytes| hex(bytes.as_ref()))),
+        AttributeValue::Bs(all) => set(all.iter().map(|bytes| binary(bytes.as_ref()))),
         _ => "of an unknown type".to_owned(),
     }
 }
@@ -77,8 +79,8 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(cut(text, TEXT_MAX)).to_string()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let shown: String = bytes.iter().take(TEXT_MAX / 2).map(|byte| format!("{byte:02x}")).collect();
+fn binary(bytes: &[u8]) -> String {
+    let shown = hex(&bytes[..bytes.len().min(TEXT_MAX / 2)]);
     let rest = if bytes.len() > TEXT_MAX / 2 { "…" } else { "" };
     format!("<{shown}{rest}>")
 }

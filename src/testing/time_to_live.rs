@@ -17,6 +17,11 @@ pub(super) struct TimeToLive {
 }
 
 impl TimeToLive {
+    /// That items expire by, where they do.
+    pub(super) fn attribute(&self) -> Option<&str> {
+        self.attribute.as_deref()
+    }
+
     pub(super) fn status(&self, now: Moment) -> &'static str {
         match (&self.attribute, now < self.settled) {
             (Some(_), true) => "ENABLING",

@@ -116,7 +116,7 @@ impl Trial {
         }
     }
 
-    /// Items that a table holds before it.
+    /// Items that a table holds before it; none where it is named for afterwards alone.
     #[must_use]
     pub fn before(mut self, table: &str, items: impl IntoIterator<Item = WireItem>) -> Self {
         self.before.entry(table.to_owned()).or_default().extend(items);
@@ -185,7 +185,7 @@ impl Trial {
         let differences = match (&outcome, &self.refusal) {
             (Ok(()), None) => world.differences(&self.after, &reached),
             (Err(said), Some(words)) if said.contains(words.as_str()) => {
-                world.differences(&self.before, &reached)
+                world.differences(&self.untouched(), &reached)
             }
             (Err(said), _) => vec![said.clone()],
             (Ok(()), Some(words)) => vec![format!("it succeeds, and {words:?} was expected")],
@@ -210,10 +210,17 @@ impl Trial {
         }
         let world = self.applied().await?;
         world.take_back().await?;
-        let mut expected = self.before.clone();
+        let mut expected = self.untouched();
         expected.extend(self.back.clone());
         let found = world.items().await;
         Ok(Verdict::of(world.differences(&expected, &found), ""))
+    }
+
+    /// What the tables hold that it is about, as long as it has done nothing.
+    fn untouched(&self) -> Tables {
+        let mut tables: Tables = self.after.keys().map(|table| (table.clone(), vec![])).collect();
+        tables.extend(self.before.clone());
+        tables
     }
 
     async fn crashing(&self, reached: &Tables) -> Result<Verdict, String> {
@@ -371,13 +378,4 @@ impl fmt::Display for Tried {
 
 fn too_many_writes() -> Verdict {
     Verdict::NotTried(format!("it writes more than {WRITES_MAX} times; give it fewer items"))
-}
-
-/// An item from JSON: texts, numbers, booleans, `null`, lists and maps.
-///
-/// # Panics
-/// Where it is no object.
-#[must_use]
-pub fn item(json: Value) -> WireItem {
-    serde_dynamo::to_item(json).expect("an item is an object")
 }

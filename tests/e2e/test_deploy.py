@@ -90,17 +90,26 @@ class DeployTest(unittest.TestCase):
 
         [update] = self.exchanges(("Update", "SUCCESS", "1"))
         self.executions("SUCCEEDED")
-        self.assertEqual(update.answer["Data"]["LedgerHead"], "0002_customer_tiers")
+        self.assertEqual(update.answer["Data"]["LedgerHead"], "0002_order_slugs")
         self.assertEqual(self.resource_statuses(), {"UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"})
         self.assertEqual(self.stack()["StackStatus"], "UPDATE_COMPLETE")
 
         self.check_tables_are_as_declared()
         self.assertEqual(self.indexes("orders"), {"by_customer", "by_status", "by_carrier"})
-        self.assertEqual(self.items("orders"), normalised(self.seeded["orders"]))
+        with_slugs = [
+            {"slug": {"S": f"{item['pk']['S'].lower()}-{item['sk']['S']}"}, **item}
+            for item in self.seeded["orders"]
+        ]
+        self.assertEqual(self.items("orders"), normalised(with_slugs))
         with_tiers = [{"tier": {"S": "standard"}, **item} for item in self.seeded["customers"]]
         self.assertEqual(self.items("customers"), normalised(with_tiers))
         self.assertEqual(
-            self.migrations(), {"0001_order_labels": "baseline", "0002_customer_tiers": "applied"}
+            self.migrations(),
+            {
+                "0001_order_labels": "baseline",
+                "0002_customer_tiers": "applied",
+                "0002_order_slugs": "applied",
+            },
         )
         self.check_ledger(runs=["succeeded", "succeeded"])
 
@@ -115,6 +124,7 @@ class DeployTest(unittest.TestCase):
         self.executions("SUCCEEDED", "SUCCEEDED")
         self.assertIn("0003_order_totals", failed.answer["Reason"])
         self.assertIn(POISON_ORDER, failed.answer["Reason"])
+        self.assertIn("0002_order_years", failed.answer["Reason"])
         self.assertEqual(properties(rollback), properties(failed)[::-1])
         self.assertEqual(
             self.resource_statuses(), {"UPDATE_IN_PROGRESS", "UPDATE_FAILED", "UPDATE_COMPLETE"}
@@ -124,7 +134,9 @@ class DeployTest(unittest.TestCase):
         self.check_tables_are_as_declared()
         self.assertEqual({table: self.items(table) for table in before}, before)
         self.assertEqual(self.indexes("customers"), {"by_tier"}, "an index that was added stays")
-        self.assertEqual(self.migrations(), migrations | {"0003_order_totals": "undone"})
+        # The one in JavaScript had been applied before.
+        undone = {"0002_order_years": "undone", "0003_order_totals": "undone"}
+        self.assertEqual(self.migrations(), migrations | undone)
         self.check_ledger(runs=["succeeded", "succeeded", "failed", "succeeded"])
         self.check_application(orders=len(before["orders"]))
 

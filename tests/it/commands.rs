@@ -432,6 +432,11 @@ async fn pause_stops_a_deploy_at_its_next_step_and_holds_all_but_the_way_back() 
         (&status["hold"]["by"], &status["migrations"][0]["state"]),
         (&json!("ann"), &json!("paused"))
     );
+    let planned = send(&function, &json!({ "tablewright": "plan", "properties": new })).await;
+    assert_says(
+        planned["text"].as_str().unwrap(),
+        &["the scope is held since 20", "by ann: ticket 7; deploys fail at once"],
+    );
     let held = stack.update(&function, &new, &old).await;
     held.expect_failure(&[
         "the scope is held since 20",

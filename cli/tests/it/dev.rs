@@ -2,12 +2,13 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::world::{Folder, SETTINGS};
 
@@ -56,6 +57,19 @@ impl Dev {
                 return said;
             }
         }
+    }
+
+    async fn put(&self, key: &str) {
+        let put = self.client.put_item().table_name("orders");
+        put.item("pk", AttributeValue::S(key.to_owned())).send().await.unwrap();
+    }
+
+    /// Ends it as a person does, by Ctrl-C.
+    fn interrupt(&mut self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        self.until("stopped");
+        assert!(self.child.wait().unwrap().success());
     }
 
     async fn tables(&self) -> Vec<String> {
@@ -154,6 +168,57 @@ async fn what_has_no_way_back_is_told_or_started_over() {
             assert_eq!(found.as_deref(), Some("b"));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_in_a_folder_is_there_the_next_time() {
+    let label = |word: &str| {
+        format!(
+            "table: orders\nset:\n  label: {{ cel: \"'{word}' + item.pk\" }}\ndown:\n  remove: [label]\n"
+        )
+    };
+    let folder = Folder::new();
+    folder.write("tablewright.yaml", &format!("{SETTINGS}dev: {{ persist: .dynamodb }}\n"));
+    folder.write("seed.yaml", "orders: [{ pk: '1' }]\n");
+    folder.write("migrations/0001_label.yaml", &label("a"));
+    let mut dev = Dev::start(&folder, &["--seed", "seed.yaml"]);
+    dev.until("ready in");
+    dev.put("2").await;
+    dev.interrupt();
+
+    let mut dev = Dev::start(&folder, &["--seed", "seed.yaml"]);
+    let said = dev.until("ready in");
+    assert!(said.contains("+ 2 tables of .dynamodb/dynamodb.jsonl"), "{said}");
+    assert!(!said.contains("of seed.yaml") && !said.contains("applied"), "{said}");
+    let labelled = |key: &'static str| crate::world::attribute(&dev.client, key, "label");
+    assert_eq!(labelled("1").await.as_deref(), Some("a1"));
+    assert_eq!(labelled("2").await, None, "it came after the migration");
+    folder.write("migrations/0001_label.yaml", &label("b"));
+    let said = dev.until("ready in");
+    assert!(said.contains("- 0001_label: taken back"), "{said}");
+    assert_eq!(labelled("2").await.as_deref(), Some("b2"));
+    dev.interrupt();
+
+    folder.write(".dynamodb/dynamodb.jsonl", "no JSON\n");
+    let ran = folder.run(&["dev", "--port", "0"]).expect(1);
+    assert!(ran.err.contains(".dynamodb/dynamodb.jsonl: line 1: "), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_take_as_long_as_in_aws_where_asked() {
+    let folder = Folder::new();
+    folder.write("tablewright.yaml", SETTINGS);
+    let dev = Dev::start(&folder, &["--strict"]);
+    dev.until("export AWS_ENDPOINT_URL_DYNAMODB");
+    let described = async || {
+        let described = dev.client.describe_table().table_name("tablewright-ledger").send().await;
+        Some(described.ok()?.table?.table_status?.as_str().to_owned())
+    };
+    let mut status = described().await;
+    while status.is_none() {
+        status = described().await;
+    }
+    assert_eq!(status.as_deref(), Some("CREATING"));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Migrations in files, there and back, as a person runs them.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tablewright::testing::Fault;
 
 use crate::world::{SETTINGS, World};
 
@@ -109,6 +112,52 @@ async fn a_migration_that_fails_leaves_everything_as_it_was() {
     std::fs::remove_file(world.folder.path().join("migrations/0002_never.js")).unwrap();
     world.run(&["apply", "--yes"]).await;
     assert_eq!(world.attribute("1", "label").await.as_deref(), Some("ORDER#1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_that_failed_have_a_second_chance() {
+    let world = with_orders().await;
+    let totals =
+        "table: orders\nset:\n  cents: { cel: \"string(int(item.total))\" }\nmax_failed_items: 1\n";
+    let order = |pk: &str, total: &str| json!({ "orders": [{ "pk": pk, "status": "open", "total": total }] });
+    world.plane.seed(&order("1", "12")).unwrap();
+    world.plane.seed(&order("2", "much")).unwrap();
+    world.folder.write("migrations/0001_cents.yaml", totals);
+    world.run(&["apply", "--yes"]).await.expect(0);
+    assert_eq!(world.attribute("1", "cents").await.as_deref(), Some("12"));
+    let status = world.run(&["status"]).await.expect(3);
+    assert!(status.out.contains("1 items failed"), "{}", status.out);
+
+    let retry = ["retry-failed", "0001_cents", "--reason", "mended"];
+    let still = world.run(&retry).await.expect(0);
+    assert!(still.out.contains("0 items are done now, 1 fail still"), "{}", still.out);
+    world.plane.seed(&order("2", "15")).unwrap();
+    world.run(&retry).await.expect(0);
+    assert_eq!(world.attribute("2", "cents").await.as_deref(), Some("15"));
+    world.run(&["status"]).await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_can_be_watched_until_it_has_ended() {
+    let world = with_orders().await;
+    let orders: Vec<_> =
+        (0..400).map(|pk| json!({ "pk": pk.to_string(), "status": "open" })).collect();
+    world.plane.seed(&json!({ "orders": orders })).unwrap();
+    world.folder.write("migrations/0001_label.yaml", &format!("{LABEL}concurrency: 1\n"));
+    // As long as it takes to be seen at work, with the progress that is saved every two seconds.
+    let slow = Fault::latency(Duration::from_millis(400)).table("orders");
+    world.plane.fault(slow.operation("BatchExecuteStatement"));
+    let applied = world.run(&["apply", "--yes"]);
+    let watched = async {
+        while world.run(&["status", "--json"]).await.json()["lease"].is_null() {}
+        world.run(&["status", "--watch"]).await
+    };
+    let (applied, watched) = tokio::join!(applied, watched);
+    applied.expect(0);
+    let watched = watched.expect(0);
+    assert!(watched.err.contains("0001_label orders"), "{}", watched.err);
+    assert!(watched.err.contains(" read, "), "{}", watched.err);
+    assert!(watched.out.contains("0001_label  applied"), "{}", watched.out);
 }
 
 #[test]

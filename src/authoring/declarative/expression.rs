@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use cel::common::ast::SourceInfo;
 use cel::{Env, IdedExpr};
 
+use self::check::Checked;
 pub(super) use self::evaluate::Asked;
 use super::faults::{At, Faults};
 use super::yaml::{Text, place_in};
@@ -35,7 +36,6 @@ pub(super) struct Expression {
 const NESTING_MAX: usize = 16;
 const STACK_BYTES: usize = 16 << 20;
 const CHARACTERS_MAX: usize = 4096;
-/// Each stands on what is before it, and is evaluated within it, by the threads that have small stacks.
 const OPERATORS_MAX: usize = 64;
 
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(functions::environment()));
@@ -50,7 +50,7 @@ impl Expression {
             faults.add(place(position), problem, fix);
             return None;
         }
-        let (tree, places) = match parse(&text.value) {
+        let (checked, places) = match parse(&text.value) {
             Ok(parsed) => parsed,
             Err(complaint) => {
                 if let Some(((line, column), message)) = complaint {
@@ -60,7 +60,6 @@ impl Expression {
                 return None;
             }
         };
-        let checked = check::check(tree);
         for complaint in &checked.complaints {
             let byte = places.offset_for(complaint.node).map_or(0, |(start, _)| start as usize);
             let position = text.value.get(..byte).map_or(0, |before| before.chars().count());
@@ -95,12 +94,12 @@ impl Expression {
     }
 }
 
-/// The parser's tree, or its first complaint and the line and column of that: what follows is mostly its consequence.
-fn parse(text: &str) -> Result<(IdedExpr, SourceInfo), Option<Complaint>> {
+/// The parser's tree, checked, or its first complaint and the line and column of that: what follows is mostly its consequence.
+fn parse(text: &str) -> Result<(Checked, SourceInfo), Option<Complaint>> {
     let parse = || {
         let parser = ENVIRONMENT.parser().enable_ident_escape_syntax(true);
         let parsed = parser.parse_with_source_info(text);
-        parsed.map_err(|errors| {
+        parsed.map(|(tree, places)| (check::check(tree), places)).map_err(|errors| {
             let first = errors.errors.into_iter().min_by_key(|error| error.pos);
             first.map(|error| (error.pos, error.msg))
         })

@@ -9,14 +9,14 @@ use sha2::{Digest, Sha256};
 use super::document::{Act, Change, CopyTo, Document, Edit, Setting, Value, Work};
 use super::statement::Statement;
 use super::syntax::Options;
+use crate::hex::hex;
 use crate::migration::{Guard, Phase, Sample};
 
 /// The fingerprint of a document. Comments, quotes, the order of keys and what is the default anyway do not count, and
 /// neither do the description and the pace: they may be changed after it was applied, or while it is paused.
 pub(super) fn fingerprint(document: &Document, options: Options) -> String {
     let digest = Sha256::digest(meaning(document, options).to_string());
-    let digits: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("yaml {digits}")
+    format!("yaml {}", hex(&digest[..8]))
 }
 
 fn meaning(document: &Document, options: Options) -> Json {

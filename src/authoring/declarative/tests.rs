@@ -135,13 +135,6 @@ fn every_mistake_is_told_where_it_is_and_how_to_mend_it() {
 }
 
 #[test]
-fn a_file_that_the_ledger_could_not_keep_is_refused() {
-    let text = format!("table: orders\nset: {{ a: 1 }}\n#{}", "x".repeat(TEXT_BYTES_MAX));
-    let faults = faults(&text);
-    assert!(faults[0].to_string().contains("the ledger keeps 262144"), "{}", faults[0]);
-}
-
-#[test]
 fn all_that_a_file_says_is_in_the_migration() {
     let text = "
 description: what it is for

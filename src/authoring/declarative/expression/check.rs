@@ -38,6 +38,9 @@ pub(super) const ITEM: &str = "item";
 /// Puts keys in order, of what is gone through: a map has none.
 pub(super) const ORDERED: &str = "@ordered";
 
+/// Each operation is evaluated within the one around it, on the stack of whichever thread has the item.
+const DEPTH_MAX: usize = 32;
+
 const TYPES: [&str; 9] =
     ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint"];
 const OPERATORS: [&str; 18] = [
@@ -87,6 +90,9 @@ struct Walk {
     complaints: Vec<Complaint>,
     /// Variables of the comprehensions around.
     local: Vec<String>,
+    /// How many nodes are around.
+    depth: usize,
+    is_too_deep: bool,
 }
 
 impl Walk {
@@ -103,7 +109,23 @@ impl Walk {
         Expr::Ident(variable(number).name())
     }
 
-    fn node(&mut self, IdedExpr { id, expr }: IdedExpr) -> IdedExpr {
+    fn node(&mut self, node: IdedExpr) -> IdedExpr {
+        if self.depth == DEPTH_MAX {
+            if !self.is_too_deep {
+                let problem = format!("more than {DEPTH_MAX} operations stand within each other");
+                let fix = "put texts together with ['a', 'b'].join('#'), or halves in brackets: (a + b) + (c + d)";
+                self.complain(node.id, problem, fix);
+            }
+            self.is_too_deep = true;
+            return node;
+        }
+        self.depth += 1;
+        let node = self.deeper(node);
+        self.depth -= 1;
+        node
+    }
+
+    fn deeper(&mut self, IdedExpr { id, expr }: IdedExpr) -> IdedExpr {
         if let Some(path) = path_of(&expr).filter(|path| !path.is_empty()) {
             return IdedExpr { id, expr: self.variable(path, Variable::Value) };
         }

@@ -19,6 +19,7 @@ use regex_lite::Regex;
 use sha2::{Digest, Sha256};
 
 use super::check::ORDERED;
+use crate::hex::hex;
 
 /// A function as the author of an expression knows it; each can be called as `name(x)` and as `x.name()`.
 pub(super) struct Function {
@@ -162,7 +163,7 @@ fn pad<'b, 'v>(values: Values<'b, 'v>) -> Outcome<'b, 'v> {
 
 fn hash<'b, 'v>(values: Values<'b, 'v>) -> Outcome<'b, 'v> {
     let digest = Sha256::digest(text(&values, 0));
-    Ok(of_text(digest.iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok(of_text(hex(&digest)))
 }
 
 /// Patterns are mostly literals of expressions, and so few; each is read once.

@@ -259,12 +259,42 @@ fn what_would_fill_the_stack_of_a_thread_is_refused() {
         assert!(refused[0].contains("more than 16 brackets are open"), "{refused:?}");
     }
     for long in ["!", "-", "1 + ", "item.n > 1 && ", "true ? true : "] {
-        let signs = long.matches(|sign: char| "!-+>&?".contains(sign)).count();
-        let most = OPERATORS_MAX / signs;
-        drop(read(&format!("{}1", long.repeat(most))));
-        let refused = read(&format!("{}1", long.repeat(most + 1))).unwrap_err();
+        let refused = read(&format!("{}1", long.repeat(OPERATORS_MAX + 1))).unwrap_err();
         assert!(refused[0].contains("more than 64 signs"), "{refused:?}");
     }
     let refused = read(&format!("'{}'", "x".repeat(CHARACTERS_MAX))).unwrap_err();
     assert!(refused[0].contains("more than 4096 characters"), "{refused:?}");
+}
+
+/// An overflow ends the process, and this test with it. A release takes a fraction of what a debug build does.
+#[test]
+fn what_is_accepted_is_evaluated_on_three_quarters_of_the_stack_of_a_worker_thread() {
+    const STACK: usize = 3 << 19;
+    for (before, within, after) in [
+        ("", "1", " + 1"),
+        ("", "'a'", ".lower()"),
+        ("", "{}", ".b"),
+        ("", "[]", "[0]"),
+        ("", "true", " && true"),
+        ("!", "true", ""),
+        ("-", "1", ""),
+        ("(true ? ", "1", " : 1)"),
+        ("false ? 1 : ", "1", ""),
+        ("(1 + ", "1", ")"),
+        ("[", "1", "]"),
+        ("{'a': ", "1", "}"),
+        ("size([", "1", "])"),
+        ("[1].all(x, ", "true", ")"),
+        ("[1].map(x, [x].filter(y, y > 0), ", "true", ")"),
+    ] {
+        let nested = |depth| format!("{}{within}{}", before.repeat(depth), after.repeat(depth));
+        let accepted = (1..CHARACTERS_MAX).take_while(|depth| read(&nested(*depth)).is_ok());
+        let deepest = accepted.last().unwrap_or(1);
+        let refused = read(&nested(deepest + 1)).unwrap_err();
+        assert!(refused[0].contains("more than"), "{refused:?}");
+        let expression = read(&nested(deepest)).unwrap();
+        let evaluating = std::thread::Builder::new().stack_size(STACK);
+        let evaluating = evaluating.spawn(move || drop(expression.value(&item()))).unwrap();
+        assert!(evaluating.join().is_ok(), "{before}{within}{after}");
+    }
 }
