@@ -232,6 +232,12 @@ impl fmt::Display for Error {
                 "{}:{action} on {resource} is denied to this function's role: {message}",
                 service.prefix()
             ),
+            // The SDK asks for them before it sends anything, and has no type of error for that.
+            Class::Unreachable if message.contains("credential") => write!(
+                f,
+                "{service} was not asked for {action} on {resource}, for want of credentials: {message}; \
+                 give it a role, a profile or AWS_ACCESS_KEY_ID, or the endpoint of an engine on this machine"
+            ),
             Class::Unreachable => write!(
                 f,
                 "{service} could not be reached for {action} on {resource}: {message}; \

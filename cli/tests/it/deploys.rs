@@ -3,7 +3,7 @@
 use serde_json::json;
 use tablewright::testing::Stack;
 
-use crate::world::{SETTINGS, World};
+use crate::world::{Folder, SETTINGS, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_is_pending_until_it_is_applied() {
@@ -139,4 +139,17 @@ async fn a_stack_that_the_ledger_does_not_know_is_one_that_begins_for_a_plan_alo
     assert!(unknown.err.contains("knows no stack other; it lists"), "{}", unknown.err);
     let refused = world.run(&["plan", "--stack", "other"]).await.expect(1);
     assert!(refused.err.contains("orders"), "the table has an owner: {}", refused.err);
+}
+
+#[test]
+fn who_has_no_credentials_is_told_what_to_do() {
+    let folder = Folder::new();
+    folder.write("tablewright.yaml", SETTINGS);
+    let mut plan = folder.command(&["plan"]);
+    plan.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_REGION", "eu-west-1");
+    let output = plan.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("for want of credentials"), "{said}");
+    assert!(said.contains("or the endpoint of an engine on this machine"), "{said}");
 }
