@@ -89,6 +89,10 @@ check: ## Check format, lints, documentation and dependencies, the quickest firs
 	$(MAKE) --no-print-directory types
 	$(MAKE) --no-print-directory deny
 
+.PHONY: test-infra
+test-infra: $(NODE_TOOLS) ## Test the CDK construct
+	npm test --prefix infra
+
 .PHONY: types
 types: $(NODE_TOOLS) ## Check the types that editors have for migrations in JavaScript
 	node infra/node_modules/typescript/bin/tsc --noEmit --allowJs --strict --target es2022 --module es2022 \
@@ -142,8 +146,6 @@ e2e: tools ## Deploy the demo app with the real CDK command line to a cloud on t
 	cargo build --locked --example functions
 	mkdir -p "$(E2E_FUNCTION_DIR)"
 	strip -o "$(E2E_FUNCTION_DIR)/bootstrap" "$(TARGET_DIR)/debug/examples/functions"
-	rm -rf "$(E2E_FUNCTION_DIR)/migrations"
-	cp -r tests/e2e/migrations "$(E2E_FUNCTION_DIR)/migrations"
 	E2E_FUNCTION_DIR="$(CURDIR)/$(E2E_FUNCTION_DIR)" \
 		python -m unittest discover --verbose --start-directory tests/e2e
 

@@ -7,6 +7,7 @@ import { scenarioNamed } from '../lib/scenarios';
 const app = new App();
 new DemoStack(app, 'TablewrightDemo', {
   code: requiredCode(app.node.tryGetContext('code')),
+  migrationsFolder: app.node.tryGetContext('migrations'),
   architecture: Architecture.custom(app.node.tryGetContext('architecture') ?? Architecture.ARM_64.name),
   scenario: scenarioNamed(app.node.tryGetContext('scenario') ?? 'create'),
 });

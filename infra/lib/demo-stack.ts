@@ -9,6 +9,8 @@ import type { Scenario } from './scenarios';
 
 export interface DemoStackProps extends StackProps {
   readonly code: string;
+  /** The folder of migration files, where there are some beside those that `code` was compiled with. */
+  readonly migrationsFolder?: string;
   readonly architecture: lambda.Architecture;
   readonly scenario: Scenario;
 }
@@ -19,6 +21,7 @@ export class DemoStack extends Stack {
     const { failsLater, ...declaration } = props.scenario;
     const tables = new DynamoDBTables(this, 'Tables', {
       code: props.code,
+      ...(props.migrationsFolder === undefined ? {} : { migrationsFolder: props.migrationsFolder }),
       architecture: props.architecture,
       logRetention: RetentionDays.ONE_WEEK,
       longRuns: true,

@@ -2,10 +2,14 @@
 import { ArnFormat, Aws, CfnResource, CustomResource, Duration, FileSystem, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
+import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import * as logs from 'aws-cdk-lib/aws-logs';
+import * as sqs from 'aws-cdk-lib/aws-sqs';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 
+import { packaged } from './package';
 import { rightsTo } from './rights';
 import * as definition from './state-machine.json';
 
@@ -39,6 +43,8 @@ export interface DynamoDBTablesProps {
   /** What `bootstrap` was built for; `ARM_64` by default. */
   readonly architecture?: lambda.Architecture;
   readonly tables: TableDeclaration[];
+  /** The folder of migration files, packaged with the function; those that are in `code` by default. */
+  readonly migrationsFolder?: string;
   /** Which migrations run; every pending one by default. */
   readonly migrations?: MigrationOptions;
   /** What a failing deploy does with what it has done so far; `rollback`, taking it back, by default. */
@@ -66,17 +72,24 @@ export interface DynamoDBTablesProps {
   readonly logRetention?: logs.RetentionDays;
 }
 
+/** A function has that long, and so has who answers for one that died: longer than a message may be hidden again. */
+const INVOCATION = Duration.minutes(15);
+
 export class DynamoDBTables extends Construct {
   /** Makes a resource wait for the tables: `consumer.node.addDependency(tables.resource)`. */
   readonly resource: CustomResource;
   readonly function: lambda.Function;
   /** What goes on with long runs, where `longRuns` is set. */
   readonly stateMachine: sfn.StateMachine | undefined;
+  /** Requests that the function died over in each delivery; it is called with them again, and answers FAILED. */
+  readonly deadLetters: sqs.Queue;
 
   constructor(scope: Construct, id: string, props: DynamoDBTablesProps) {
     super(scope, id);
     const ledgerTable = props.ledgerTable ?? 'tablewright-ledger';
-    this.function = this.createFunction(props);
+    const code = packaged(props.code, props.migrationsFolder);
+    this.deadLetters = this.createQueue();
+    this.function = this.createFunction(code, props);
     this.stateMachine = props.longRuns ? this.createStateMachine() : undefined;
     this.resource = new CustomResource(this, 'Resource', {
       resourceType: 'Custom::DynamoDBTables',
@@ -87,7 +100,7 @@ export class DynamoDBTables extends Construct {
         LedgerTable: ledgerTable,
         Migrations: {
           // CloudFormation calls only when a property changes, and new migrations come with new code.
-          Hash: FileSystem.fingerprint(props.code),
+          Hash: FileSystem.fingerprint(code),
           Target: props.migrations?.target,
           Baseline: props.migrations?.baseline,
           OutOfOrder: props.migrations?.outOfOrder,
@@ -102,7 +115,7 @@ export class DynamoDBTables extends Construct {
     });
     const permissions = this.permit(props.tables, [...(props.otherTables ?? []), ledgerTable]);
     // A stack that is deleted, or rolled back, must not take the function's rights before its last request.
-    this.resource.node.addDependency(this.function, permissions);
+    this.resource.node.addDependency(this.function, this.deadLetters, permissions);
     if (this.stateMachine) {
       this.resource.node.addDependency(this.stateMachine, ...this.permitLongRuns(this.stateMachine));
     }
@@ -113,20 +126,34 @@ export class DynamoDBTables extends Construct {
     return this.resource.getAttString(`${tableName}.Arn`);
   }
 
-  private createFunction(props: DynamoDBTablesProps): lambda.Function {
-    return new lambda.Function(this, 'Function', {
+  /** Nobody else would answer for a function that dies twice, or never comes up, and CloudFormation would wait. */
+  private createQueue(): sqs.Queue {
+    return new sqs.Queue(this, 'DeadLetters', {
+      // The messages hold the URLs that answers go to, for as long as CloudFormation waits for one.
+      encryption: sqs.QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.hours(1),
+      visibilityTimeout: INVOCATION,
+    });
+  }
+
+  private createFunction(code: string, props: DynamoDBTablesProps): lambda.Function {
+    const made = new lambda.Function(this, 'Function', {
       description: 'Reconciles DynamoDB tables and runs their data migrations',
       runtime: lambda.Runtime.PROVIDED_AL2023,
       architecture: props.architecture ?? lambda.Architecture.ARM_64,
       handler: 'bootstrap',
-      code: lambda.Code.fromAsset(props.code),
-      timeout: Duration.minutes(15),
+      code: lambda.Code.fromAsset(code),
+      timeout: INVOCATION,
       memorySize: 512,
       // One more chance after a crash, and soon, because CloudFormation waits for no more than an hour.
       retryAttempts: 1,
       maxEventAge: Duration.minutes(10),
+      onFailure: new SqsDestination(this.deadLetters),
       ...(props.logRetention === undefined ? {} : { logGroup: this.createLogGroup(props.logRetention) }),
     });
+    made.addEventSource(new SqsEventSource(this.deadLetters, { batchSize: 1, reportBatchItemFailures: true }));
+    return made;
   }
 
   /** Its definition is what `tablewright state-machine` prints; it is told the function's name with each run. */

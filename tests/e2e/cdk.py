@@ -11,6 +11,7 @@ STACK = "TablewrightDemo"
 COMMAND_SECONDS_MAX = 180
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
+MIGRATIONS = Path(__file__).parent / "migrations"
 EXECUTABLES = INFRA / "node_modules" / ".bin"
 
 # The app of infra/cdk.json compiles itself first, which takes longer than the rest of a synthesis.
@@ -43,6 +44,7 @@ class Cdk:
             options = ["--app", COMPILED_APP, "--output", self._assembly(scenario), "--quiet"]
             options += ["--context", f"scenario={scenario}"]
             options += ["--context", f"code={self._function_directory}"]
+            options += ["--context", f"migrations={MIGRATIONS}"]
             options += ["--context", f"architecture={architecture()}"]
             self._cdk("synth", *options)
 
